@@ -1,0 +1,1 @@
+//! The outside that is not Stripe; each connector with its offline fake.

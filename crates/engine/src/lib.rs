@@ -1,0 +1,1 @@
+//! Makes it happen: ingest, mirror, decide, govern, approve, execute, schedule.

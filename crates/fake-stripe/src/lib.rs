@@ -1,0 +1,1 @@
+//! A behavioural Stripe over HTTP for demos, tests and backtests.

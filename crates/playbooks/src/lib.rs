@@ -1,0 +1,1 @@
+//! One folder a playbook: pure logic from a signal to proposals.

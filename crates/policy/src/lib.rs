@@ -1,0 +1,1 @@
+//! The gate's judgement: Cedar policy sets, facts in, verdict out.

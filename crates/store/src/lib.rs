@@ -1,0 +1,1 @@
+//! One durable store: a writer, readers, migrations, one file per table.

@@ -1,0 +1,1 @@
+//! Stripe as it is, data only: ids, money, events, signatures, tolerant objects.
