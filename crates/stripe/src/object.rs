@@ -1,0 +1,1 @@
+//! Stripe's objects as tolerant views over JSON, one file each.
