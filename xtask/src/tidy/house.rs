@@ -1,4 +1,4 @@
-//! The plan of the house: which crate may know which, what none below the server may link, what nobody may.
+//! The plan of the house: which crate may know which, and what none below the server may link.
 
 use std::collections::BTreeSet;
 
@@ -104,14 +104,6 @@ const CLIENTS: &[(&str, &[&str])] = &[
     ("proc-macro2", &["xtask"]),
 ];
 
-/// Crates that must not be in the lock file at all, with what to use instead.
-const BANNED: &[(&str, &str)] = &[
-    ("aws-lc-sys", "build rustls with ring: a C build of a minute for nothing"),
-    ("aws-lc-rs", "build rustls with ring"),
-    ("openssl-sys", "TLS is rustls with ring"),
-    ("native-tls", "TLS is rustls with ring"),
-];
-
 /// Members of the workspace that the plan does not know.
 pub(super) fn unplaced(packages: &Packages) -> Vec<Problem> {
     let strangers = packages.names().filter(|name| room(name).is_none());
@@ -167,13 +159,6 @@ pub(super) fn forbidden_reach(package: &str, reachable: &BTreeSet<String>) -> Ve
     let explain =
         |name| format!("reaches {name}; see `cargo tree -p {package} -e normal,no-proc-macro -i {name}`");
     reached.into_iter().map(|name| Problem::new(package, explain(name))).collect()
-}
-
-/// Banned crates that stand in the lock file, whoever asked for them.
-pub(super) fn banned_from_lock(lock: &str) -> Vec<Problem> {
-    let stands = |name: &str| lock.lines().any(|line| line == format!("name = \"{name}\""));
-    let banned = BANNED.iter().filter(|(name, _)| stands(name));
-    banned.map(|(name, instead)| Problem::new("Cargo.lock", format!("{name} is banned: {instead}"))).collect()
 }
 
 fn room(name: &str) -> Option<&'static [&'static str]> {
@@ -250,11 +235,5 @@ mod tests {
         assert_eq!(forbidden_reach("bursar-store", &reach(&["hyper", "bursar-playbooks"])).len(), 2);
         assert_eq!(forbidden_reach("bursar-server", &reach(&["axum", "clap", "askama"])), []);
         assert_eq!(forbidden_reach("bursar-fake-stripe", &reach(&["axum"])), []);
-    }
-
-    #[test]
-    fn a_banned_crate_is_found_by_its_whole_name() {
-        assert_eq!(banned_from_lock("name = \"openssl-sys\"\n").len(), 1);
-        assert_eq!(banned_from_lock("name = \"openssl-sys-helper\"\n"), []);
     }
 }

@@ -5,6 +5,7 @@
 
 mod borders;
 mod dependencies;
+mod entry;
 mod house;
 mod packages;
 mod size;
@@ -60,7 +61,10 @@ fn problems(root: &Path) -> anyhow::Result<Vec<Problem>> {
     for package in packages.names() {
         found.extend(house::forbidden_reach(package, &packages::reachable(root, package)?));
     }
-    found.extend(house::banned_from_lock(tree.text("Cargo.lock")?));
+    let (rules, guests) = (entry::Rules::read(tree.text("deny.toml")?)?, packages::guests(root)?);
+    found.extend(rules.banned_from_lock(tree.text("Cargo.lock")?));
+    found.extend(rules.unlicensed(&guests));
+    found.extend(rules.duplicates(&guests));
     found.extend(borders::problems(&tree));
     found.extend(size::long_files(&tree));
     found.extend(size::ratchet(&tree, tree.text(size::RATCHET)?)?);

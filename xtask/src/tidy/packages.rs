@@ -104,6 +104,31 @@ pub(super) fn reachable(root: &Path, name: &str) -> anyhow::Result<BTreeSet<Stri
     Ok(answer.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect())
 }
 
+/// A package of somebody else, in one version.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Guest {
+    pub(super) name: String,
+    pub(super) version: String,
+    /// An SPDX expression as the package states it; empty when it states none.
+    pub(super) licence: String,
+}
+
+/// Every package of somebody else that the workspace builds on this machine, tests and build scripts included.
+pub(super) fn guests(root: &Path) -> anyhow::Result<BTreeSet<Guest>> {
+    let answer = cargo(root, &["tree", "--locked", "--workspace", "--prefix=none", "--format={p}\t{l}\t"])?;
+    Ok(answer.lines().filter_map(guest).collect())
+}
+
+/// A line `name vX.Y.Z<tab>licence<tab>`; ours have a path beside the version, and a repeated line ends in a star.
+fn guest(line: &str) -> Option<Guest> {
+    let (package, rest) = line.split_once('\t')?;
+    let mut words = package.split(' ');
+    let (name, version) = (words.next()?, words.next()?.trim_start_matches('v'));
+    let ours = words.next().is_some_and(|word| word.starts_with("(/"));
+    let licence = rest.split('\t').next().unwrap_or_default().trim();
+    (!ours).then(|| Guest { name: name.to_owned(), version: version.to_owned(), licence: licence.to_owned() })
+}
+
 fn dependency(value: &Value) -> anyhow::Result<Dependency> {
     let name = value["name"].as_str().context("a dependency without a name")?;
     let used_for = match value["kind"].as_str() {
@@ -128,6 +153,19 @@ fn cargo(root: &Path, arguments: &[&str]) -> anyhow::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn guests_are_told_from_ours() {
+        let guest = |line| guest(line).map(|guest| (guest.name, guest.version, guest.licence));
+        let triple = |name: &str, version: &str| (name.to_owned(), version.to_owned(), "MIT".to_owned());
+        assert_eq!(guest("serde v1.0.2\tMIT\t"), Some(triple("serde", "1.0.2")));
+        assert_eq!(
+            guest("darling_macro v0.24.1 (proc-macro)\tMIT\t (*)"),
+            Some(triple("darling_macro", "0.24.1"))
+        );
+        assert_eq!(guest("xtask v0.1.0 (/home/me/house/xtask)\tMIT\t"), None);
+        assert_eq!(guest(""), None);
+    }
 
     #[test]
     fn metadata_is_read_with_kinds_and_renames() {
