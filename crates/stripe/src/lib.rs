@@ -5,6 +5,7 @@
 
 pub mod api_version;
 pub mod currency;
+pub mod decline;
 pub mod event;
 pub mod id;
 pub mod money;

@@ -82,10 +82,10 @@ impl Money {
         }
         let quantum = self.currency.quantum();
         let quanta = u128::from(self.amount.unsigned_abs()) / u128::from(quantum.unsigned_abs());
-        let mut parts = largest_remainder(quanta, weights, total_weight);
+        let parts = largest_remainder(quanta, weights, total_weight);
         let sign = i128::from(self.amount.signum()) * i128::from(quantum);
         parts
-            .drain(..)
+            .into_iter()
             .map(|part| {
                 let units = i128::try_from(part).map_err(|_| MoneyError::Overflow)?;
                 let amount = i64::try_from(units * sign).map_err(|_| MoneyError::Overflow)?;
