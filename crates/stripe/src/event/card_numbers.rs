@@ -31,41 +31,53 @@ pub fn mask_card_numbers(value: &mut Value) -> bool {
     }
 }
 
-/// The same on the bytes of a JSON document: numbers and everything outside texts stay as they are, so the
-/// result is the same JSON but for the stars. Borrowed when there was nothing to mask.
-pub fn mask_card_numbers_in_json(document: &str) -> Cow<'_, str> {
-    let bytes = document.as_bytes();
-    if find_cards(bytes).is_empty() && !document.contains('\\') {
-        return Cow::Borrowed(document);
+/// The same on a body as it came. In JSON only texts are touched, so that it stays the same JSON but for the
+/// stars; a body that is something else is masked all over. Borrowed when there was nothing to mask.
+pub fn mask_card_numbers_in_bytes(body: &[u8]) -> Cow<'_, [u8]> {
+    if !has_long_run(body) {
+        return Cow::Borrowed(body);
     }
-    let cards: Vec<_> = texts(bytes)
-        .into_iter()
-        .flat_map(|text| {
-            find_cards(&bytes[text.clone()]).into_iter().map(move |card| shift(&card, text.start))
-        })
-        .collect();
-    if cards.is_empty() { Cow::Borrowed(document) } else { Cow::Owned(with_stars(document, &cards)) }
+    let is_json = matches!(body.trim_ascii_start().first(), Some(b'{' | b'[' | b'"'));
+    let stretches = if is_json { texts(body) } else { std::iter::once(0..body.len()).collect() };
+    let in_stretch = |stretch: Range<usize>| {
+        let cards = find_cards(&body[stretch.clone()]).into_iter();
+        cards.map(move |card| card.start + stretch.start..card.end + stretch.start)
+    };
+    let cards: Vec<_> = stretches.into_iter().flat_map(in_stretch).collect();
+    if cards.is_empty() { Cow::Borrowed(body) } else { Cow::Owned(with_stars(body, &cards)) }
 }
 
 fn masked(text: &str) -> Option<String> {
     let cards = find_cards(text.as_bytes());
-    (!cards.is_empty()).then(|| with_stars(text, &cards))
+    let clean = (!cards.is_empty()).then(|| with_stars(text.as_bytes(), &cards))?;
+    Some(String::from_utf8(clean).expect("ASCII digits were replaced by ASCII stars"))
 }
 
-fn shift(range: &Range<usize>, by: usize) -> Range<usize> {
-    range.start + by..range.end + by
-}
-
-/// Digits are one byte each in UTF-8, so stars can take their places.
-fn with_stars(text: &str, cards: &[Range<usize>]) -> String {
-    let mut clean = text.to_owned().into_bytes();
+fn with_stars(text: &[u8], cards: &[Range<usize>]) -> Vec<u8> {
+    let mut clean = text.to_owned();
     for card in cards {
         let digits = clean[card.clone()].iter_mut().filter(|byte| byte.is_ascii_digit());
         let mut digits: Vec<&mut u8> = digits.collect();
         let hidden = digits.len().saturating_sub(DIGITS_KEPT);
         digits.iter_mut().take(hidden).for_each(|digit| **digit = b'*');
     }
-    String::from_utf8(clean).expect("ASCII was replaced by ASCII")
+    clean
+}
+
+/// Whether any closer look is worth it: Stripe's own numbers and ids hardly ever have 13 digits in a row.
+fn has_long_run(bytes: &[u8]) -> bool {
+    let mut at = 0;
+    while at < bytes.len() {
+        if bytes[at].is_ascii_digit() {
+            let run = run_from(bytes, at);
+            if run.len() >= DIGITS_MIN {
+                return true;
+            }
+            at = run.end;
+        }
+        at += 1;
+    }
+    false
 }
 
 /// The stretches of plain characters inside the texts of a JSON document; an escape ends a stretch.

@@ -56,7 +56,9 @@ fn canonical(hash: &mut Sha256, value: &Value) {
         Value::Array(items) => {
             hash.update(b"[");
             length(hash, items.len());
-            items.iter().for_each(|item| canonical(hash, item));
+            for item in items {
+                canonical(hash, item);
+            }
         }
         Value::Object(fields) => {
             hash.update(b"{");

@@ -17,6 +17,7 @@ open_enum! {
 }
 
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "the flags are Stripe's, each by its own name")]
 pub struct Charge {
     pub id: ChargeId,
     pub status: ChargeStatus,

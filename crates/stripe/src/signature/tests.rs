@@ -158,7 +158,7 @@ proptest! {
     fn one_changed_bit_is_noticed(body in prop::collection::vec(any::<u8>(), 1..100), index in any::<prop::sample::Index>(), bit in 0..8) {
         let header = sign(SECRET, NOW_S, &body);
         let mut changed = body.clone();
-        changed[index.index(body.len())] ^= 1 << bit;
+        changed[index.index(body.len())] ^= 1_u8 << bit;
         prop_assert_eq!(verify(&header, &changed, &[SECRET], NOW_S), Err(SignatureError::Mismatch));
     }
 
