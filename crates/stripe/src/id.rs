@@ -152,6 +152,7 @@ mod tests {
         for bad in ["", "ch_", "ch", "pi_1", "CH_1", " ch_1", "xch_1"] {
             assert!(ChargeId::parse(bad).is_err(), "{bad:?}");
         }
+        assert!(matches!(ChargeId::parse("ch_"), Err(IdError::Prefix { .. })));
     }
 
     #[test]

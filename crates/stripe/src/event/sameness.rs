@@ -63,6 +63,7 @@ fn canonical(hash: &mut Sha256, value: &Value) {
         Value::Object(fields) => {
             hash.update(b"{");
             length(hash, fields.len());
+            // Already in order unless some crate of the build asks serde_json to preserve another.
             let mut sorted: Vec<_> = fields.iter().collect();
             sorted.sort_unstable_by_key(|(key, _)| *key);
             for (key, value) in sorted {

@@ -133,6 +133,7 @@ mod tests {
             (json!(10_000), 0, true, 10_000),
             (json!(6_000), 1_500, true, 4_500),
             (json!(6_000), 6_000, true, 0),
+            (json!(6_000), 6_001, true, 0),
             (json!(0), 0, false, 0),
             // Shapes of 2019 and before have no amount_captured.
             (json!(null), 4_000, true, 60_000),
