@@ -72,7 +72,7 @@ need_node() {
   up_to_date "$want" "$home/installed.json" && return 0
   say "installing Node packages in $home: $(node -p 'Object.entries(require(process.argv[1]).dependencies).map(p => p.join("@")).join(" ")' "$want")"
   rm -rf "$home" && mkdir -p "$home" && cp "$want" "$home/package.json" || return 1
-  (cd "$home" && npm install --silent --no-audit --no-fund --no-package-lock --ignore-scripts) || return 1
+  (cd "$home" && npm install --loglevel=error --no-audit --no-fund --no-package-lock --ignore-scripts) || return 1
   cp "$want" "$home/installed.json"
 }
 
