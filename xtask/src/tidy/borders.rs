@@ -27,6 +27,10 @@ const HTTP_CLIENTS: &[&str] = &[
     "xtask/src/",
 ];
 
+/// How a statement begins.
+const STATEMENTS: &[&str] =
+    &["SELECT ", "INSERT INTO ", "UPDATE ", "DELETE FROM ", "PRAGMA ", "CREATE TABLE "];
+
 const PLAYBOOKS: &str = "crates/playbooks/src/";
 
 /// Every border that is crossed.
@@ -58,15 +62,27 @@ fn outside_in_pure(tree: &Tree) -> Vec<Problem> {
     found
 }
 
-/// Statements written outside the store.
+/// The driver named, or a statement written, outside the store.
 fn sql_outside_store(tree: &Tree) -> Vec<Problem> {
     let mut found = Vec::new();
     for file in tree.files().filter(|file| !file.path.starts_with("crates/store/")) {
         for at_token in tokens::find(file.tokens(), &["sqlx", "::"]) {
             found.push(at(file, file.tokens()[at_token].line, "only crates/store speaks to a database"));
         }
+        let shipped = if file.is_test() { Vec::new() } else { tokens::without_tests(file.tokens()) };
+        for statement in shipped.iter().filter(|token| is_statement(&token.text)) {
+            found.push(at(file, statement.line, "statements are written in crates/store"));
+        }
     }
     found
+}
+
+/// Whether a token is a string that begins as SQL does.
+fn is_statement(token: &str) -> bool {
+    let text = token.trim_start_matches(['r', '#']);
+    STATEMENTS
+        .iter()
+        .any(|start| text.strip_prefix('"').is_some_and(|text| text.trim_start().starts_with(start)))
 }
 
 /// HTTP clients outside the few places that own one.
@@ -187,9 +203,17 @@ mod tests {
     fn statements_are_written_in_the_store() {
         let tree = Tree::of([
             ("crates/engine/src/a.rs", "fn a() {\n sqlx::query(\"\") }"),
-            ("crates/store/src/a.rs", "fn a() { sqlx::query(\"\") }"),
+            (
+                "crates/engine/src/b.rs",
+                "fn b() { tx.execute(\n\"UPDATE jobs SET x = 1\") }\nfn c() { say(\"SELECTED \") }",
+            ),
+            ("crates/engine/tests/c.rs", "fn b() { tx.execute(\"DELETE FROM jobs\") }"),
+            ("crates/store/src/a.rs", "fn a() { sqlx::query(\"SELECT 1\") }"),
         ]);
-        assert_eq!(places(sql_outside_store(&tree)), ["crates/engine/src/a.rs:2"]);
+        assert_eq!(
+            places(sql_outside_store(&tree)),
+            ["crates/engine/src/a.rs:2", "crates/engine/src/b.rs:2"]
+        );
     }
 
     #[test]

@@ -51,8 +51,11 @@ fn not_rust(file: &File) -> Option<Problem> {
     file.lex_error().map(|error| Problem::new(&file.path, format!("cannot be read as Rust at {error}")))
 }
 
-/// A source without an opening comment.
+/// A source without an opening comment. The tests of a module, in a file of their own, have the module's promise.
 fn unopened(file: &File) -> Option<Problem> {
+    if file.path.ends_with("/tests.rs") {
+        return None;
+    }
     let openings =
         OPENINGS.iter().find(|(ending, _)| *ending == file.ending()).map(|(_, openings)| *openings)?;
     let first = file.text.lines().find(|line| !line.trim().is_empty() && !line.starts_with("#!"))?;
@@ -102,6 +105,8 @@ mod tests {
         assert!(unopened(&File::new("a.rs", "#![expect(x)]\n//! Keeps.\n")).is_none());
         assert!(unopened(&File::new("a.sh", "#!/bin/sh\necho")).is_some());
         assert!(unopened(&File::new("a.sh", "#!/bin/sh\n# Says.\necho")).is_none());
+        assert!(unopened(&File::new("a/tests.rs", "use super::*;")).is_none());
+        assert!(unopened(&File::new("tests/a.rs", "use a::*;")).is_some());
         assert!(unopened(&File::new("a.json", "{}")).is_none());
     }
 
