@@ -28,8 +28,7 @@ const HTTP_CLIENTS: &[&str] = &[
 ];
 
 /// How a statement begins.
-const STATEMENTS: &[&str] =
-    &["SELECT ", "INSERT INTO ", "UPDATE ", "DELETE FROM ", "PRAGMA ", "CREATE TABLE "];
+const STATEMENTS: &[&str] = &["SELECT", "INSERT INTO", "UPDATE", "DELETE FROM", "PRAGMA", "CREATE TABLE"];
 
 const PLAYBOOKS: &str = "crates/playbooks/src/";
 
@@ -77,12 +76,14 @@ fn sql_outside_store(tree: &Tree) -> Vec<Problem> {
     found
 }
 
-/// Whether a token is a string that begins as SQL does.
+/// Whether a token is a string that begins as SQL does and goes on.
 fn is_statement(token: &str) -> bool {
-    let text = token.trim_start_matches(['r', '#']);
+    let Some(text) = token.trim_start_matches(['r', '#']).strip_prefix('"').map(str::trim_start) else {
+        return false;
+    };
     STATEMENTS
         .iter()
-        .any(|start| text.strip_prefix('"').is_some_and(|text| text.trim_start().starts_with(start)))
+        .any(|start| text.strip_prefix(start).is_some_and(|rest| rest.starts_with(char::is_whitespace)))
 }
 
 /// HTTP clients outside the few places that own one.
