@@ -1,0 +1,72 @@
+//! Whether the installation is well: how far behind, what is stuck, what may act.
+
+use askama::Template;
+
+use super::icon::Icon;
+use super::inert::Inert;
+use super::shell::Shell;
+use super::stamp::Stamp;
+use super::status::Status;
+
+/// `/health`.
+#[derive(Template)]
+#[template(path = "health.html")]
+pub struct HealthPage {
+    pub shell: Shell,
+    pub overall: Status,
+    /// One sentence: `Everything that arrived is handled.`
+    pub sentence: String,
+    /// Ingest lag, queue depth and the like; four to six.
+    pub readings: Vec<Reading>,
+    pub pollers: Vec<PollerRow>,
+    pub gaps: Vec<GapRow>,
+    pub dead_letters: Vec<DeadLetterRow>,
+    pub modes: Vec<ModeRow>,
+}
+
+pub struct Reading {
+    pub label: String,
+    /// With its unit: `1.2 s`, `14`.
+    pub value: String,
+    /// `p99 over 5 min`, `oldest 3 s`.
+    pub note: String,
+    pub status: Status,
+}
+
+pub struct PollerRow {
+    pub source: String,
+    pub status: Status,
+    pub last: Stamp,
+    /// Grouped figure of events read in the last hour.
+    pub events: String,
+}
+
+/// A time in which events may have been missed.
+pub struct GapRow {
+    pub from: Stamp,
+    pub to: Stamp,
+    /// `4 min 10 s`.
+    pub length: String,
+    /// `12 events found by polling`.
+    pub held: String,
+    pub status: Status,
+}
+
+/// A job that gave up and waits for a person.
+pub struct DeadLetterRow {
+    pub id: String,
+    /// `decide evt_… (invoice.payment_failed)`.
+    pub job: String,
+    pub error: Inert,
+    pub attempts: u32,
+    pub last: Stamp,
+}
+
+/// How far a playbook may go on a lane.
+pub struct ModeRow {
+    pub playbook: String,
+    pub lane: String,
+    pub status: Status,
+    /// `asks an operator for everything that leaves Bursar`.
+    pub note: String,
+}
