@@ -1,0 +1,40 @@
+//! Every resource has a page here with its routes; this list is the whole API.
+
+pub mod account;
+mod balance;
+mod charges;
+pub mod customers;
+mod disputes;
+pub mod events;
+pub mod included;
+mod invoices;
+pub mod payment_intents;
+pub mod payment_methods;
+pub mod prices;
+mod refunds;
+mod subscriptions;
+pub mod webhook_endpoints;
+
+use crate::wire::Route;
+
+const PAGES: &[&[Route]] = &[
+    account::ROUTES,
+    balance::ROUTES,
+    charges::ROUTES,
+    customers::ROUTES,
+    disputes::ROUTES,
+    events::ROUTES,
+    invoices::ROUTES,
+    payment_intents::ROUTES,
+    payment_methods::ROUTES,
+    prices::ROUTES,
+    refunds::ROUTES,
+    subscriptions::ROUTES,
+    webhook_endpoints::ROUTES,
+];
+
+/// The route of a call, with the ids in its path. A literal path beats one with ids.
+pub fn route(method: &str, path: &str) -> Option<(&'static Route, Vec<String>)> {
+    let found = PAGES.iter().flat_map(|page| page.iter());
+    found.filter_map(|route| Some((route, route.matches(method, path)?))).min_by_key(|(_, ids)| ids.len())
+}

@@ -1,0 +1,125 @@
+//! `/_sim/*`: the strings behind the stage. Looking at the ledger, moving time, arming faults, making
+//! things happen. No key is asked for: this Stripe listens where its owner puts it.
+
+mod scenes;
+mod trigger;
+
+use axum::Json;
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{delete, get, post};
+use serde_json::{Value, json};
+
+pub use self::trigger::trigger;
+use crate::doc::Doc as _;
+use crate::error::{ApiError, ApiResult};
+use crate::sim::FakeStripe;
+use crate::wire::Params;
+
+pub fn router() -> Router<FakeStripe> {
+    Router::new()
+        .route("/ledger", get(ledger))
+        .route("/trigger", get(triggers).post(pull))
+        .route("/clock", get(clock).post(advance))
+        .route("/faults", get(faults).post(arm))
+        .route("/faults/{id}", delete(disarm))
+        .route("/keys", post(key))
+        .route("/authenticate", post(authenticate))
+}
+
+fn shaped(result: ApiResult) -> Response {
+    match result {
+        Ok(body) => Json(body).into_response(),
+        Err(error) => {
+            let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST);
+            (status, Json(json!({"error": error.error}))).into_response()
+        }
+    }
+}
+
+fn failed(error: &crate::Error) -> ApiError {
+    tracing::error!(%error, "the simulator could not keep a change");
+    ApiError::api(500)
+}
+
+#[derive(serde::Deserialize)]
+struct Since {
+    since: Option<i64>,
+    kind: Option<String>,
+}
+
+async fn ledger(State(stripe): State<FakeStripe>, Query(since): Query<Since>) -> Response {
+    let mut entries = stripe.ledger();
+    entries.retain(|entry| {
+        since.since.is_none_or(|since| entry.int("at") >= since)
+            && since.kind.as_deref().is_none_or(|kind| entry.text("kind") == kind)
+    });
+    shaped(Ok(json!({"data": entries})))
+}
+
+async fn triggers() -> Response {
+    shaped(Ok(json!({"data": trigger::TYPES.as_slice()})))
+}
+
+async fn pull(State(stripe): State<FakeStripe>, Json(wish): Json<Value>) -> Response {
+    let overrides = if wish["overrides"].is_object() { wish["overrides"].clone() } else { json!({}) };
+    match stripe.trigger(wish.text("type"), overrides) {
+        Ok(made) => shaped(Ok(made)),
+        Err(error) => (StatusCode::BAD_REQUEST, Json(error)).into_response(),
+    }
+}
+
+async fn clock(State(stripe): State<FakeStripe>) -> Response {
+    shaped(Ok(json!({"now": stripe.now_s()})))
+}
+
+async fn advance(State(stripe): State<FakeStripe>, Json(wish): Json<Value>) -> Response {
+    let seconds = Params::of(wish).int_from("advance_s", 0).and_then(|seconds| {
+        let seconds = seconds.ok_or_else(|| ApiError::missing("advance_s"))?;
+        u32::try_from(seconds).map_err(|_| ApiError::invalid("That is too far.").param("advance_s"))
+    });
+    let moved = tokio::task::spawn_blocking(move || {
+        stripe.advance(seconds?).map_err(|error| failed(&error)).map(|now| json!({"now": now}))
+    });
+    shaped(moved.await.unwrap_or_else(|_| Err(ApiError::api(500))))
+}
+
+async fn faults(State(stripe): State<FakeStripe>) -> Response {
+    shaped(Ok(stripe.state().faults.show()))
+}
+
+async fn arm(State(stripe): State<FakeStripe>, Json(wish): Json<Value>) -> Response {
+    shaped(stripe.state().faults.arm(&Params::of(wish)))
+}
+
+async fn disarm(State(stripe): State<FakeStripe>, Path(id): Path<String>) -> Response {
+    if stripe.disarm_fault(&id) {
+        shaped(Ok(json!({"id": id, "deleted": true})))
+    } else {
+        let mut error = ApiError::invalid(format!("No such fault: '{id}'"));
+        error.status = 404;
+        shaped(Err(error))
+    }
+}
+
+/// A restricted key: `{"permissions": {"refunds": "write"}}`.
+async fn key(State(stripe): State<FakeStripe>, Json(wish): Json<Value>) -> Response {
+    let granted: Vec<(String, String)> = wish["permissions"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(resource, grant)| (resource.clone(), grant.as_str().unwrap_or_default().to_owned()))
+        .collect();
+    let granted: Vec<(&str, &str)> =
+        granted.iter().map(|(resource, grant)| (resource.as_str(), grant.as_str())).collect();
+    shaped(stripe.restricted_key(&granted).map_err(|error| failed(&error)).map(|key| json!({"key": key})))
+}
+
+/// The customer passes, or fails, the challenge of a payment intent.
+async fn authenticate(State(stripe): State<FakeStripe>, Json(wish): Json<Value>) -> Response {
+    let platform = stripe.account_id();
+    let params = Params::of(wish);
+    shaped(stripe.attempt(&platform, |tx| scenes::authenticate(tx, &params)))
+}

@@ -1,0 +1,192 @@
+//! Webhooks: who hears of an event, in what form, and when it is tried again.
+//!
+//! A delivery is a document, written in the same commit as its event. Stripe's retries follow business
+//! time; the signature carries machine time, because that is what receivers check.
+
+mod send;
+
+use serde_json::{Value, json};
+
+pub use self::send::run;
+use crate::api::events::matches;
+use crate::doc::Doc as _;
+use crate::world::{Kind, Tx, World, ids};
+
+/// Seconds of business time from each failed try to the next: three retries over a few hours, as in
+/// Stripe's sandbox.
+const RETRY_AFTER_S: [i64; 3] = [600, 3600, 3 * 3600];
+
+/// What goes wrong with deliveries on purpose, in percent of them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Disorder {
+    /// Sent a second time although the first was heard.
+    pub duplicate_percent: u8,
+    /// Sent after the ones that come later.
+    pub reorder_percent: u8,
+}
+
+/// Writes a delivery for every endpoint that wants one of the events made in this change.
+pub fn address(tx: &mut Tx<'_>) {
+    let emitted: Vec<String> = tx.emitted().map(str::to_owned).collect();
+    let platform = tx.world.platform.clone();
+    let endpoints: Vec<Value> = tx
+        .world
+        .rows(&platform, Kind::WebhookEndpoint)
+        .chain(tx.world.rows(&platform, Kind::EventDestination))
+        .filter(|endpoint| endpoint.text("status") == "enabled")
+        .cloned()
+        .collect();
+    if endpoints.is_empty() {
+        return;
+    }
+    for event in emitted {
+        let row = tx.world.lane(&tx.account).and_then(|lane| lane.events.get(&event));
+        let Some((kind, object)) =
+            row.map(|row| (row.kind.clone(), row.document()["data"]["object"]["id"].clone()))
+        else {
+            continue;
+        };
+        let heard_by: Vec<String> = endpoints
+            .iter()
+            .filter(|endpoint| wants(tx, endpoint, &kind))
+            .map(|endpoint| endpoint.text("id").to_owned())
+            .collect();
+        for endpoint in heard_by {
+            let id = tx.id(Kind::Delivery);
+            let delivery = json!({
+                "id": id, "event": event, "account": tx.account, "endpoint": endpoint, "type": kind,
+                "object": object, "tries": 0, "due": 0, "given_up": false,
+            });
+            tx.put_on(&platform, Kind::Delivery, delivery);
+        }
+    }
+}
+
+fn wants(tx: &Tx<'_>, endpoint: &Value, kind: &str) -> bool {
+    let secret = tx.world.get(&tx.world.platform, Kind::EndpointSecret, endpoint.text("id"));
+    let connect = secret.is_some_and(|secret| secret.flag("connect"));
+    connect != tx.is_platform()
+        && endpoint.elements("enabled_events").iter().any(|pattern| {
+            let pattern = pattern.as_str().unwrap_or_default();
+            matches(pattern.strip_prefix("v1.").unwrap_or(pattern), kind)
+        })
+}
+
+/// One delivery, ready to be sent.
+#[derive(Debug, Clone)]
+pub struct Letter {
+    pub delivery: String,
+    pub url: String,
+    pub secret: String,
+    pub body: String,
+    pub copies: u8,
+}
+
+/// The deliveries that are due, in the order they are to be sent.
+pub fn due(world: &World, now_s: i64, disorder: Disorder) -> Vec<Letter> {
+    let mut ranked: Vec<(u64, Letter)> = Vec::new();
+    let deliveries = world.table(&world.platform, Kind::Delivery);
+    for (position, delivery) in deliveries.into_iter().flat_map(|table| table.rows()) {
+        if delivery.flag("given_up") || delivery.int("due") > now_s {
+            continue;
+        }
+        let Some(mut letter) = letter(world, delivery) else { continue };
+        let late = chance(position, 1, disorder.reorder_percent);
+        letter.copies = 1 + u8::from(chance(position, 2, disorder.duplicate_percent));
+        ranked.push((if late { position + 5 } else { position }, letter));
+    }
+    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked.into_iter().map(|(_, letter)| letter).collect()
+}
+
+/// A draw that follows from the position alone, so that it falls the same way each time.
+fn chance(position: u64, salt: u64, percent: u8) -> bool {
+    ids::mix(position ^ (salt << 40)) % 100 < u64::from(percent)
+}
+
+fn letter(world: &World, delivery: &Value) -> Option<Letter> {
+    let endpoint = delivery.text("endpoint");
+    let kept = world.get(&world.platform, Kind::EndpointSecret, endpoint)?;
+    let row = world.lane(delivery.text("account"))?.events.get(delivery.text("event"))?;
+    let url = world
+        .get(&world.platform, Kind::WebhookEndpoint, endpoint)
+        .map(|endpoint| endpoint.text("url").to_owned())
+        .or_else(|| {
+            let destination = world.get(&world.platform, Kind::EventDestination, endpoint)?;
+            Some(destination.text("webhook_endpoint.url").to_owned())
+        })?;
+    let body = if kept.text("payload") == "thin" {
+        thin(&row.document()).to_string()
+    } else {
+        let mut event = row.document();
+        event["pending_webhooks"] = 1.into();
+        serde_json::to_string_pretty(&event).unwrap_or_default()
+    };
+    let secret = kept.text("secret").to_owned();
+    Some(Letter { delivery: delivery.text("id").to_owned(), url, secret, body, copies: 1 })
+}
+
+/// The thin form of an event: what it is about, and nothing of its state.
+pub fn thin(event: &Value) -> Value {
+    let object = &event["data"]["object"];
+    let kind = object.text("object");
+    let id = object.text("id");
+    let url = crate::api::events::path_of(kind).map(|path| format!("{path}/{id}"));
+    json!({
+        "id": event["id"], "object": "v2.core.event", "context": event["account"],
+        "created": rfc3339(event.int("created")), "livemode": event["livemode"],
+        "reason": {"type": "request", "request": event["request"]},
+        "related_object": {"id": id, "type": kind, "url": url}, "snapshot_event": event["id"],
+        "type": format!("v1.{}", event.text("type")),
+    })
+}
+
+/// An instant as v2 writes it.
+fn rfc3339(instant: i64) -> String {
+    let (year, month, day) = crate::billing::calendar::civil(instant.div_euclid(86_400));
+    let second = instant.rem_euclid(86_400);
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.000Z",
+        second / 3600,
+        second / 60 % 60,
+        second % 60
+    )
+}
+
+/// Notes how a try went: heard, to be tried again, or given up.
+pub fn note(tx: &mut Tx<'_>, delivery: &str, heard: bool) {
+    if heard {
+        tx.remove(Kind::Delivery, delivery);
+        return;
+    }
+    let now = tx.now;
+    tx.change(Kind::Delivery, delivery, |delivery| {
+        let tries = delivery.int("tries");
+        let wait = usize::try_from(tries).ok().and_then(|index| RETRY_AFTER_S.get(index));
+        delivery["tries"] = (tries + 1).into();
+        match wait {
+            Some(wait) => delivery["due"] = (now + wait).into(),
+            None => delivery["given_up"] = true.into(),
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thin_event_names_its_object_and_shows_nothing_of_it() {
+        let event = json!({"id": "evt_1", "created": 1_795_219_200, "livemode": false, "type": "invoice.paid",
+            "request": {"id": null, "idempotency_key": null},
+            "data": {"object": {"id": "in_1", "object": "invoice", "amount_due": 5}}});
+        let thin = thin(&event);
+        assert_eq!(thin["type"], "v1.invoice.paid");
+        assert_eq!(thin["created"], "2026-11-21T00:00:00.000Z");
+        assert_eq!(
+            thin["related_object"],
+            json!({"id": "in_1", "type": "invoice", "url": "/v1/invoices/in_1"})
+        );
+        assert!(!thin.to_string().contains("amount_due"));
+    }
+}
