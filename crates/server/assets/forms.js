@@ -53,5 +53,5 @@ function toggleTheme() {
 document.addEventListener("toggle", (event) => {
   const decision = event.target;
   if (!decision.matches?.("[data-decide]") || !decision.open) return;
-  decision.querySelector("[data-confirm], [data-reason]")?.focus();
+  decision.querySelector("input[type=password], [data-confirm], [data-reason]")?.focus();
 }, true);

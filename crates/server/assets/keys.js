@@ -86,7 +86,7 @@ function decide(what) {
   const decision = document.querySelector(`[data-decide="${what}"]`);
   if (!decision) return false;
   decision.open = true;
-  decision.querySelector("[data-confirm], [data-reason]")?.focus();
+  decision.querySelector("input[type=password], [data-confirm], [data-reason]")?.focus();
   return true;
 }
 

@@ -13,6 +13,7 @@ mod samples_system;
 
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -33,6 +34,10 @@ use samples::Samples;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
     connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
+/// Seconds since the start, and the second in which somebody approved: enough of a story to see the pages live.
+static SECOND: AtomicU32 = AtomicU32::new(0);
+static APPROVED_AT: AtomicU32 = AtomicU32::new(u32::MAX);
+
 #[derive(Deserialize)]
 struct Asked {
     view: Option<String>,
@@ -52,7 +57,7 @@ async fn main() -> std::io::Result<()> {
         .route("/inbox", get(inbox))
         .route("/cases/{id}", get(case))
         .route("/approvals/{id}", get(approval))
-        .route("/approvals/{id}/{vote}", post(async || Redirect::to("/approvals/executing")))
+        .route("/approvals/{id}/{vote}", post(vote))
         .route("/cases/{id}/refund", post(async || Redirect::to("/approvals/open")))
         .route("/mailbox", get(mailbox))
         .route("/audit", get(audit))
@@ -99,7 +104,21 @@ async fn approval(Path(id): Path<String>) -> Response {
     if id == "hostile" {
         return page(&Samples::hostile().approval("open"));
     }
-    page(&Samples::honest().approval(&id))
+    let second = SECOND.load(Ordering::Relaxed);
+    let stage = match (id.as_str(), second.checked_sub(APPROVED_AT.load(Ordering::Relaxed))) {
+        ("open", Some(0..3)) => "executing",
+        ("open", Some(_)) => "receipt",
+        (other, _) => other,
+    };
+    page(&Samples::honest().approval(stage))
+}
+
+async fn vote(Path((_, vote)): Path<(String, String)>) -> Redirect {
+    if vote == "reject" {
+        return Redirect::to("/approvals/rejected");
+    }
+    APPROVED_AT.store(SECOND.load(Ordering::Relaxed), Ordering::Relaxed);
+    Redirect::to("/approvals/open")
 }
 
 async fn mailbox(Query(asked): Query<Asked>) -> Response {
@@ -114,13 +133,23 @@ async fn health() -> Response {
     page(&Samples::honest().health())
 }
 
-/// A clock that ticks, so that the live parts can be seen at work.
+/// A clock that ticks, and every other second word that an approval and a case changed.
 async fn stream() -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let ticks = futures_util::stream::unfold(0_u32, |minute| async move {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let text = format!("Fri 21 Nov 2026, 14:{:02} UTC", (minute + 2) % 60);
-        let data = format!(r#"{{"iso":"2026-11-21T14:{:02}:00Z","text":"{text}"}}"#, (minute + 2) % 60);
-        Some((Ok(Event::default().event("clock").data(data)), minute + 1))
+    let ticks = futures_util::stream::unfold(0_u32, |tick| async move {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let minute = (tick / 3 + 2) % 60;
+        let event = match tick % 3 {
+            0 => {
+                SECOND.fetch_add(1, Ordering::Relaxed);
+                let data = format!(
+                    r#"{{"iso":"2026-11-21T14:{minute:02}:00Z","text":"Fri 21 Nov 2026, 14:{minute:02} UTC"}}"#
+                );
+                Event::default().event("clock").data(data)
+            }
+            1 => Event::default().event("approval").data(r#"{"id":"apreq_9fK2QmT4x7Qd8Lw3"}"#),
+            _ => Event::default().event("case").data(r#"{"id":"case_1"}"#),
+        };
+        Some((Ok(event), tick + 1))
     });
     Sse::new(ticks).keep_alive(KeepAlive::default())
 }

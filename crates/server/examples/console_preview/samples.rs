@@ -271,6 +271,11 @@ impl Samples {
             may_decide: stage != "barred",
             why_not: (stage == "barred")
                 .then(|| "Only a controller decides this. Carl and Dana have been told.".into()),
+            second_sign_in: stage == "single",
+            links: vec![Link {
+                label: "Charge at Stripe".into(),
+                href: "https://dashboard.stripe.com/test/payments/ch_3QxLumen0kTz".into(),
+            }],
             return_to: "/approvals/open".into(),
         }
     }

@@ -12,7 +12,7 @@
 //! | GET `/cases/{id}` | `CasePage` | |
 //! | POST `/cases/{id}/refund` | 303 to the case or its approval | `csrf`, `charge`, `amount` (may be empty: what is left), `reason` |
 //! | GET `/approvals/{id}` | `ApprovalPage` | |
-//! | POST `/approvals/{id}/approve` | 303 to `return_to` | `csrf`, `digest`, `return_to` |
+//! | POST `/approvals/{id}/approve` | 303 to `return_to` | `csrf`, `digest`, `return_to`; `password` where `second_sign_in` |
 //! | POST `/approvals/{id}/reject` | 303 to `return_to` | `csrf`, `digest`, `reason`, `return_to` |
 //! | GET `/mailbox?selected=…&part=html` | `MailboxPage` | |
 //! | GET `/audit?actor=&object=&before=` | `AuditPage` | |

@@ -5,7 +5,7 @@ use askama::Template;
 use super::card::Card;
 use super::icon::Icon;
 use super::inert::Inert;
-use super::shell::{LaneLabel, Shell};
+use super::shell::{LaneLabel, Link, Shell};
 use super::stamp::Stamp;
 use super::status::Status;
 
@@ -31,6 +31,11 @@ pub struct ApprovalPanel {
     /// The reader may vote now. When false, `why_not` says why, as `You asked for this refund`.
     pub may_decide: bool,
     pub why_not: Option<String>,
+    /// The installation has a single operator, who may decide on their own proposals after signing in once more. Said
+    /// on the card; the approving form then asks for `password`.
+    pub second_sign_in: bool,
+    /// The ticket, Stripe's dashboard.
+    pub links: Vec<Link>,
     /// Where the forms lead back to.
     pub return_to: String,
 }
@@ -118,6 +123,11 @@ impl ApprovalPanel {
         matches!(self.stage, Stage::Open { .. })
     }
 
+    /// Something may still happen.
+    pub fn is_pending(&self) -> bool {
+        matches!(self.stage, Stage::Open { .. } | Stage::Executing { .. })
+    }
+
     pub fn why_heading(&self) -> &'static str {
         match (self.is_open(), self.may_decide) {
             (true, true) => "Why it is asking you",
@@ -127,11 +137,13 @@ impl ApprovalPanel {
     }
 
     pub fn changes_heading(&self) -> &'static str {
-        match (&self.stage, self.card.goes_to_stripe()) {
-            (Stage::Open { .. } | Stage::Executing { .. }, true) => "What will change at Stripe",
-            (Stage::Open { .. } | Stage::Executing { .. }, false) => "What will change",
-            (Stage::Settled(_), _) => "What was predicted",
-            (Stage::Closed { .. }, _) => "What would have changed",
+        match &self.stage {
+            Stage::Open { .. } | Stage::Executing { .. } if self.card.goes_to_stripe() => {
+                "What will change at Stripe"
+            }
+            Stage::Open { .. } | Stage::Executing { .. } => "What will change",
+            Stage::Settled(_) => "What was predicted",
+            Stage::Closed { .. } => "What would have changed",
         }
     }
 

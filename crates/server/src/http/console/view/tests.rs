@@ -13,7 +13,7 @@ mod samples_system;
 
 use samples::Samples;
 
-const STAGES: [&str; 6] = ["open", "barred", "executing", "receipt", "differs", "rejected"];
+const STAGES: [&str; 7] = ["open", "single", "barred", "executing", "receipt", "differs", "rejected"];
 
 fn pages(of: &Samples) -> Vec<(String, String)> {
     let mut pages = vec![
@@ -113,7 +113,7 @@ fn a_vote_is_bound_to_the_digest_that_is_shown() {
 
 #[test]
 fn who_may_not_decide_and_what_is_decided_offer_no_vote() {
-    for stage in STAGES.into_iter().filter(|stage| *stage != "open") {
+    for stage in STAGES.into_iter().filter(|stage| !matches!(*stage, "open" | "single")) {
         let html = Samples::honest().approval(stage).render().unwrap();
         assert!(!html.contains("/approve\""), "{stage}");
         assert!(!html.contains("/reject\""), "{stage}");
