@@ -45,9 +45,12 @@ impl File {
         }
     }
 
-    /// Whether the whole file is test code by its place.
+    /// Whether the file ships in nothing, by its place: tests and examples.
     pub(super) fn is_test(&self) -> bool {
-        self.path.contains("/tests/") || self.path.ends_with("/tests.rs") || self.path.ends_with("_tests.rs")
+        self.path.contains("/tests/")
+            || self.path.contains("/examples/")
+            || self.path.ends_with("/tests.rs")
+            || self.path.ends_with("_tests.rs")
     }
 }
 
