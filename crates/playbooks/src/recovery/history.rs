@@ -1,5 +1,7 @@
 //! What was proposed in this case before.
 
+use std::time::Duration;
+
 use bursar_domain::action::VERBS;
 use bursar_domain::known::PastProposal;
 use bursar_domain::proposal::ProposalState;
@@ -11,6 +13,8 @@ pub(super) struct History<'a>(pub(super) &'a [PastProposal]);
 pub(super) const PAY: &str = "invoice.pay";
 pub(super) const MAIL: &str = "mail.send";
 pub(super) const TASK: &str = "task.create";
+
+const UNNAMED_TASK: Duration = Duration::from_hours(7 * 24);
 
 impl<'a> History<'a> {
     /// Proposals that counted. What became void never did: the world changed first.
@@ -27,8 +31,11 @@ impl<'a> History<'a> {
         self.counted(MAIL)
     }
 
-    pub(super) fn has_task(self, title: &str) -> bool {
-        self.counted(TASK).any(|past| past.subject == title)
+    /// Whether a person was asked this already. A task whose title the history does not tell stands for any, for a while.
+    pub(super) fn has_task(self, title: &str, now: BusinessTime) -> bool {
+        let unnamed =
+            |past: &PastProposal| past.subject.is_empty() && now.since(past.proposed_at) < UNNAMED_TASK;
+        self.counted(TASK).any(|past| past.subject == title || unnamed(past))
     }
 
     pub(super) fn open(self, verb: &'static str) -> impl Iterator<Item = &'a PastProposal> {

@@ -119,7 +119,7 @@ impl Desk<'_> {
 
     pub(super) fn task(&self, title: String, reason: &str) -> Option<Wanted> {
         let evidence = self.evidence();
-        let action = tasks::task(self.situation.history, title, reason, &evidence)?;
+        let action = tasks::task((self.situation.history, self.situation.now), title, reason, &evidence)?;
         Some(Wanted { action, rationale: Rationale { reason: reason.to_owned(), evidence, claimed: None } })
     }
 
@@ -163,7 +163,7 @@ fn incomplete(known: &Known, what: &str) -> Plan {
         format!("Bursar cannot tell what happened: {what}."),
     );
     let evidence = vec![format!("what is missing: {what}")];
-    let action = tasks::task(history, title, &reason, &evidence);
+    let action = tasks::task((history, known.now), title, &reason, &evidence);
     plan.wanted.extend(
         action.map(|action| Wanted { action, rationale: Rationale { reason, evidence, claimed: None } }),
     );

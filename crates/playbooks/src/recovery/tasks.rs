@@ -3,11 +3,17 @@
 
 use bursar_domain::action::Action;
 use bursar_domain::role::Role;
+use bursar_domain::time::BusinessTime;
 
 use super::history::History;
 
-pub(super) fn task(history: History<'_>, title: String, why: &str, evidence: &[String]) -> Option<Action> {
-    if history.has_task(&title) {
+pub(super) fn task(
+    (history, now): (History<'_>, BusinessTime),
+    title: String,
+    why: &str,
+    evidence: &[String],
+) -> Option<Action> {
+    if history.has_task(&title, now) {
         return None;
     }
     let body = format!("{why}\n\n- {}\n", evidence.join("\n- "));

@@ -408,4 +408,5 @@ cases! {
     unexplained_merchants_rule,
     unexplained_new_code,
     unexplained_task_once,
+    unexplained_task_unnamed,
 }
