@@ -12,9 +12,6 @@ use super::console::view::{
     Tone, Visitor, Vote,
 };
 
-/// A row of the queue: whom, what, more, how much, how it stands, until when, since when.
-type Sketch = (&'static str, &'static str, &'static str, Amount, Status, Option<&'static str>, &'static str);
-
 pub struct Samples {
     outside: fn(&str) -> String,
 }
@@ -31,91 +28,28 @@ pub fn test_lane() -> LaneLabel {
     LaneLabel { name: "Northwind SaaS".into(), account: "acct_1NorthwindDemo".into(), livemode: false }
 }
 
-fn sketches() -> [Sketch; 9] {
-    let approval = || Status::new(Tone::Warn, "Needs approval");
-    [
-        (
-            "Lumen Labs",
-            "Refund requested",
-            "support-bot for ticket ZD-88121",
-            usd(64_000),
-            approval(),
-            Some("3 h 12 m left"),
-            "14:02",
-        ),
-        (
-            "Acme GmbH",
-            "Payment failed",
-            "insufficient_funds",
-            Amount::new(240_000, 2, "eur"),
-            Status::new(Tone::Active, "Stripe retries").with_icon(Icon::Retry),
-            Some("Thu 06:10"),
-            "13:41",
-        ),
-        (
-            "Halvorsen & Søn",
-            "Refund requested",
-            "duplicate charge",
-            usd(129_900),
-            approval(),
-            Some("41 min left"),
-            "13:20",
-        ),
-        (
-            "Tidewater Analytics Cooperative of Greater Vancouver",
-            "Authentication needed",
-            "customer has not confirmed",
-            usd(48_000),
-            Status::new(Tone::Warn, "Needs customer").with_icon(Icon::Customer),
-            None,
-            "12:58",
-        ),
-        (
-            "日本電気サービス",
-            "Payment failed",
-            "expired_card",
-            Amount::new(49_800, 0, "jpy"),
-            Status::new(Tone::Active, "Mail sent").with_icon(Icon::Mail),
-            None,
-            "11:07",
-        ),
-        (
-            "Brightside Robotics",
-            "Payment failed",
-            "do_not_honor · fourth attempt",
-            usd(1_250_000),
-            Status::new(Tone::Bad, "Hard decline"),
-            Some("due tomorrow"),
-            "09:15",
-        ),
-        (
-            "Quill & Co",
-            "Refund requested",
-            "within policy",
-            usd(8_900),
-            Status::new(Tone::Good, "Refunded"),
-            None,
-            "08:50",
-        ),
-        (
-            "Marlow Freight",
-            "Payment failed",
-            "recovered on second attempt",
-            usd(31_500),
-            Status::new(Tone::Good, "Recovered"),
-            None,
-            "Thu",
-        ),
-        (
-            "Osprey Media",
-            "Refund requested",
-            "Stripe did not answer",
-            usd(22_000),
-            Status::new(Tone::Bad, "In doubt").with_icon(Icon::Warn),
-            None,
-            "Thu",
-        ),
-    ]
+/// The queue, a line a case: whom | what | more | minor units | decimals | currency | how it stands | until when | since.
+const QUEUE: &str = "\
+Lumen Labs|Refund requested|support-bot for ticket ZD-88121|64000|2|usd|Needs approval|3 h 12 m left|14:02
+Acme GmbH|Payment failed|insufficient_funds|240000|2|eur|Stripe retries|Thu 06:10|13:41
+Halvorsen & Søn|Refund requested|duplicate charge|129900|2|usd|Needs approval|41 min left|13:20
+Tidewater Analytics Cooperative of Greater Vancouver|Authentication needed|customer has not confirmed|48000|2|usd|Needs customer||12:58
+日本電気サービス|Payment failed|expired_card|49800|0|jpy|Mail sent||11:07
+Brightside Robotics|Payment failed|do_not_honor · fourth attempt|1250000|2|usd|Hard decline|due tomorrow|09:15
+Quill & Co|Refund requested|within policy|8900|2|usd|Refunded||08:50
+Marlow Freight|Payment failed|recovered on second attempt|31500|2|usd|Recovered||Thu
+Osprey Media|Refund requested|Stripe did not answer|22000|2|usd|In doubt||Thu";
+
+fn standing(word: &str) -> Status {
+    match word {
+        "Needs approval" => Status::new(Tone::Warn, word),
+        "Needs customer" => Status::new(Tone::Warn, word).with_icon(Icon::Customer),
+        "Stripe retries" => Status::new(Tone::Active, word).with_icon(Icon::Retry),
+        "Mail sent" => Status::new(Tone::Active, word).with_icon(Icon::Mail),
+        "In doubt" => Status::new(Tone::Bad, word).with_icon(Icon::Warn),
+        "Hard decline" => Status::new(Tone::Bad, word),
+        _ => Status::new(Tone::Good, word),
+    }
 }
 
 impl Samples {
@@ -220,24 +154,30 @@ impl Samples {
     }
 
     fn rows(&self, selected: &str) -> Vec<CaseRow> {
-        let row = |(index, (subject, title, summary, amount, status, due, time)): (usize, Sketch)| {
-            let id = format!("case_{}", index + 1);
+        let row = |(number, line): (usize, &str)| {
+            let mut parts = line.split('|');
+            let mut next = || parts.next().unwrap_or_default();
+            let id = format!("case_{number}");
             CaseRow {
                 href: format!("/inbox?view=needs-me&selected={id}"),
-                open_href: if index == 0 { "/approvals/open".into() } else { format!("/cases/{id}") },
+                open_href: if number == 1 { "/approvals/open".into() } else { format!("/cases/{id}") },
                 selected: id == selected,
                 id,
-                subject: self.line(subject),
-                title: title.into(),
-                summary: self.line(summary),
-                amount: Some(amount),
-                status,
-                due: due.map(str::to_owned),
-                urgent: due.is_some_and(|due| due.contains("min")),
-                at: at(time),
+                subject: self.line(next()),
+                title: next().into(),
+                summary: self.line(next()),
+                amount: next()
+                    .parse()
+                    .ok()
+                    .zip(next().parse().ok())
+                    .map(|(minor, exponent)| Amount::new(minor, exponent, next())),
+                status: standing(next()),
+                due: Some(next()).filter(|due| !due.is_empty()).map(str::to_owned),
+                urgent: line.contains("min left"),
+                at: at(next()),
             }
         };
-        sketches().into_iter().enumerate().map(row).collect()
+        (1..).zip(QUEUE.lines()).map(row).collect()
     }
 
     pub fn approval(&self, stage: &str) -> ApprovalPage {

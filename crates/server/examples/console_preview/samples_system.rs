@@ -13,6 +13,27 @@ on Thursday. If you would rather use another card, this is the place:</p>
 <p><a href="http://127.0.0.1:7173/p/session/test_91">Update payment method</a></p>
 <p>Northwind SaaS, Accounts</p><script>document.body.textContent = "scripts ran"</script>"#;
 
+/// The log, an entry a row: when | who | what | which object | more.
+const LOG: [(ActorIcon, &str); 8] = [
+    (
+        ActorIcon::Engine,
+        "14:05:11|Bursar|execution.done|apreq_9fK2QmT4|Refunded 640.00 USD, re_3QxLumen, as predicted",
+    ),
+    (
+        ActorIcon::Engine,
+        "14:05:09|Bursar|execution.intent|apreq_9fK2QmT4|POST /v1/refunds under bursar_act_9fK2QmT4x7",
+    ),
+    (ActorIcon::Person, "14:05:08|Carl|approval.approved|apreq_9fK2QmT4|1 of 1 controllers; digest 7c1e5b0f"),
+    (
+        ActorIcon::Policy,
+        "14:02:06|Policy|verdict.ask|prop_4Tz81|refunds.over_100 at policies/refunds.cedar:12",
+    ),
+    (ActorIcon::Agent, "14:02:05|support-bot|proposal.made|prop_4Tz81|Refund 640.00 USD of ch_3QxLumen"),
+    (ActorIcon::Engine, "14:01:58|Bursar|events.accepted|batch 1,204|38 events, root 91b2c7d0"),
+    (ActorIcon::Person, "13:30:00|Priya|mode.changed|recovery|observe to assist on acct_1Northwind/test"),
+    (ActorIcon::ApiKey, "09:12:44|ops-console|rights.changed|usr_dana|given the role controller by Priya"),
+];
+
 impl Samples {
     pub fn mailbox(&self, selected: Option<&str>, html: bool) -> MailboxPage {
         let row = |id: &str, to: &str, subject: &str, time: &str, first: bool| MailRow {
@@ -47,72 +68,6 @@ impl Samples {
     }
 
     pub fn audit(&self, actor: &str) -> AuditPage {
-        let rows = [
-            (
-                ActorIcon::Engine,
-                "Bursar",
-                "execution.done",
-                "apreq_9fK2QmT4",
-                "Refunded 640.00 USD, re_3QxLumen, as predicted",
-                "14:05:11",
-            ),
-            (
-                ActorIcon::Engine,
-                "Bursar",
-                "execution.intent",
-                "apreq_9fK2QmT4",
-                "POST /v1/refunds under bursar_act_9fK2QmT4x7",
-                "14:05:09",
-            ),
-            (
-                ActorIcon::Person,
-                "Carl",
-                "approval.approved",
-                "apreq_9fK2QmT4",
-                "1 of 1 controllers; digest 7c1e5b0f",
-                "14:05:08",
-            ),
-            (
-                ActorIcon::Policy,
-                "Policy",
-                "verdict.ask",
-                "prop_4Tz81",
-                "refunds.over_100 at policies/refunds.cedar:12",
-                "14:02:06",
-            ),
-            (
-                ActorIcon::Agent,
-                "support-bot",
-                "proposal.made",
-                "prop_4Tz81",
-                "Refund 640.00 USD of ch_3QxLumen",
-                "14:02:05",
-            ),
-            (
-                ActorIcon::Engine,
-                "Bursar",
-                "events.accepted",
-                "batch 1,204",
-                "38 events, root 91b2c7d0",
-                "14:01:58",
-            ),
-            (
-                ActorIcon::Person,
-                "Priya",
-                "mode.changed",
-                "recovery",
-                "observe to assist on acct_1Northwind/test",
-                "13:30:00",
-            ),
-            (
-                ActorIcon::ApiKey,
-                "ops-console",
-                "rights.changed",
-                "usr_dana",
-                "given the role controller by Priya",
-                "09:12:44",
-            ),
-        ];
         let newest = 18_204_u32;
         AuditPage {
             shell: Self::shell("Audit", Section::Audit),
@@ -125,22 +80,26 @@ impl Samples {
             },
             actor: actor.into(),
             object: String::new(),
-            rows: (0..)
-                .zip(rows)
-                .map(|(index, (icon, name, kind, object, summary, time))| AuditRow {
-                    sequence: (newest - index).to_string(),
-                    at: at(time),
-                    actor_icon: icon,
-                    actor: self.line(name),
-                    kind: kind.into(),
-                    object: object.into(),
-                    object_href: object.starts_with("apreq").then(|| "/approvals/receipt".into()),
-                    summary: self.line(summary),
-                    hash: (index > 1).then(|| format!("{:08x}", 0x9e37_79b9_u32.wrapping_mul(index + 7))),
-                })
-                .collect(),
+            rows: (0..).zip(LOG).map(|(index, row)| self.entry(newest - index, index > 1, row)).collect(),
             newer_href: None,
             older_href: Some("/audit?before=18196".into()),
+        }
+    }
+
+    fn entry(&self, number: u32, sealed: bool, (actor_icon, row): (ActorIcon, &str)) -> AuditRow {
+        let mut parts = row.split('|');
+        let mut next = || parts.next().unwrap_or_default();
+        let (time, actor, kind, object) = (next(), next(), next(), next());
+        AuditRow {
+            sequence: number.to_string(),
+            at: at(time),
+            actor_icon,
+            actor: self.line(actor),
+            kind: kind.into(),
+            object: object.into(),
+            object_href: object.starts_with("apreq").then(|| "/approvals/receipt".into()),
+            summary: self.line(next()),
+            hash: sealed.then(|| format!("{:08x}", 0x9e37_79b9_u32.wrapping_mul(number))),
         }
     }
 
