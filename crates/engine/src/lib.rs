@@ -1,1 +1,44 @@
-//! Makes it happen: ingest, mirror, decide, govern, approve, execute, schedule.
+//! Makes it happen: ingest, mirror, decide, govern, approve, execute, schedule. The only crate that talks to Stripe, and
+//! it does so from one private module; everybody else gets verbs.
+
+mod admin;
+mod approve;
+mod batch;
+pub mod cards;
+mod clock;
+mod decide;
+mod entropy;
+mod error;
+mod execute;
+mod facts;
+mod feed;
+mod govern;
+mod home_money;
+mod ingest;
+mod lanes;
+mod mirror;
+mod poll;
+mod propose;
+mod queries;
+mod reads;
+mod schedule;
+mod settings;
+mod start;
+mod stripe_api;
+mod submit;
+
+pub use admin::{NewPerson, SetMode};
+pub use approve::VoteCast;
+pub use clock::Clocks;
+pub use entropy::Entropy;
+pub use error::Error;
+pub use feed::FeedItem;
+pub use home_money::{HomeMoney, Rate};
+pub use ingest::{Endpoint, IngestAnswer};
+pub use queries::{Health, LaneHealth, Page, Viewer};
+pub use settings::{Connection, PlaybookSettings, Settings};
+pub use start::Engine;
+pub use stripe_api::permissions::{Granted, Permission};
+pub use submit::{RefundRequest, Submitted};
+
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,298 @@
+//! Votes. A person votes on a digest; the vote, what it decides and its audit entry are one commit. Expiry is a job.
+
+use bursar_domain::actor::Actor;
+use bursar_domain::approval::{self, ApprovalState, Choice, Question, Tally, Voter};
+use bursar_domain::case::CaseKey;
+use bursar_domain::id::{ApprovalId, AuditId, PersonId, VoteId};
+use bursar_domain::proposal::ProposalState;
+use bursar_domain::role::Role;
+use bursar_domain::time::BusinessTime;
+use bursar_store::approvals::{self, Approval, Vote};
+use bursar_store::audit::{self, Record, Table};
+use bursar_store::cases::{self, Case};
+use bursar_store::jobs::{self, Job, NewJob};
+use bursar_store::people;
+use bursar_store::proposals::{self, Proposal};
+use bursar_store::timeline::{self, NewEntry};
+use bursar_store::{Db, Tx};
+use futures_util::FutureExt as _;
+use serde_json::json;
+
+use crate::govern::parse_lane;
+use crate::propose::{self, Ending};
+use crate::start::{Engine, store_error};
+use crate::{Error, Result};
+
+/// One vote, as a person casts it. Their identity and roles were established by whoever calls.
+#[derive(Clone, Debug)]
+pub struct VoteCast {
+    pub approval: ApprovalId,
+    pub person: PersonId,
+    pub name: String,
+    pub roles: Vec<Role>,
+    pub choice: Choice,
+    pub digest: String,
+    pub reason: Option<String>,
+    /// `console`, `api`, `cli`.
+    pub method: String,
+}
+
+/// What a vote's transaction needs besides the vote.
+struct Ballot {
+    cast: VoteCast,
+    single_operator: bool,
+    now: BusinessTime,
+    at: i64,
+    vote: VoteId,
+    entries: [AuditId; 2],
+    execute: NewJob,
+    wake: Option<NewJob>,
+}
+
+impl Engine {
+    /// Counts a vote; answers what it led to.
+    pub async fn vote(&self, cast: VoteCast) -> Result<Tally> {
+        let mut db = self.inner.store.read().await?;
+        let approval = approvals::get(&mut db, &cast.approval).await?;
+        let approval = approval.ok_or_else(|| Error::not_found("approval", cast.approval.as_str()))?;
+        let keyring = self.inner.store.keyring().clone();
+        let proposal = proposals::get(&mut db, &keyring, &approval.proposal).await?;
+        let proposal = proposal.ok_or_else(|| Error::not_found("proposal", approval.proposal.as_str()))?;
+        let case = cases::get(&mut db, &keyring, &approval.case).await?;
+        let case = case.ok_or_else(|| Error::not_found("case", approval.case.as_str()))?;
+        drop(db);
+        let lane = parse_lane(&approval.lane)?;
+        let ballot = Ballot {
+            single_operator: self.is_single_operator(),
+            now: self.inner.clocks.business(),
+            at: self.inner.clocks.machine().micros(),
+            vote: VoteId::from_entropy(self.inner.entropy.id()),
+            entries: [self.audit_id(), self.audit_id()],
+            execute: self.execute_job(&lane, &proposal.content.action, &proposal.id),
+            wake: self.wake_of(&case.lane, &case.key),
+            cast,
+        };
+        let (id, method) = (ballot.cast.approval.clone(), ballot.cast.method.clone());
+        let tally = self
+            .inner
+            .store
+            .write(move |tx| async move { count(tx, &keyring, &case, &proposal, ballot).await }.boxed())
+            .await;
+        let word = match &tally {
+            Ok(Tally::Met) => "met",
+            Ok(Tally::Refused) => "refused",
+            Ok(Tally::Open) => "counted",
+            Err(_) => "not_counted",
+        };
+        metrics::counter!("bursar_votes_total", "result" => word, "method" => method).increment(1);
+        if tally.is_ok() {
+            self.inner.work.notify_one();
+            self.tell("approval", &approval.lane, (Some(approval.case.as_str()), Some(id.as_str())), format!("vote {word}"));
+        }
+        tally
+    }
+
+    /// Work for the case's playbook after something in it ended; nothing for cases without one.
+    pub(crate) fn wake_of(&self, lane: &str, key: &CaseKey) -> Option<NewJob> {
+        bursar_playbooks::by_name(&key.playbook).map(|_| self.decide_job(lane, key, "outcome", false))
+    }
+
+    /// An approval that nobody decided in time: refused by default, nothing was sent.
+    pub(crate) async fn expire(&self, job: &Job) -> Result<()> {
+        let id: ApprovalId = job.payload["approval"].as_str().unwrap_or_default().parse().map_err(|_| {
+            Error::Broken("an expiry without an approval".to_owned())
+        })?;
+        let mut db = self.inner.store.read().await?;
+        let Some(approval) = approvals::get(&mut db, &id).await? else { return self.finish(job).await };
+        let keyring = self.inner.store.keyring().clone();
+        let case = cases::get(&mut db, &keyring, &approval.case).await?;
+        drop(db);
+        let now = self.inner.clocks.business();
+        if approval.state != ApprovalState::Open {
+            return self.finish(job).await;
+        }
+        let ending = Ending {
+            to: ProposalState::Expired,
+            approval_to: ApprovalState::Expired,
+            why: "nobody decided in time; nothing was sent".to_owned(),
+            by: "engine".to_owned(),
+            now,
+            at: self.inner.clocks.machine().micros(),
+            entry: self.audit_id(),
+        };
+        let wake = case.as_ref().and_then(|case| self.wake_of(&case.lane, &case.key));
+        let (job, at, lane) = (job.clone(), ending.at, approval.lane.clone());
+        self.inner
+            .store
+            .write(move |tx| {
+                async move {
+                    jobs::check_fence(tx, &job).await?;
+                    propose::end(tx, &keyring, &approval.proposal, ending).await?;
+                    if let Some(case) = case {
+                        let body = json!({"approval": approval.id.as_str(), "state": "expired"});
+                        note(tx, &keyring, &case, "vote", &Actor::Engine, body, (now, at)).await?;
+                        settle_own_case(tx, &keyring, case, "approval expired", now, at).await?;
+                    }
+                    jobs::add_many(tx, wake.iter()).await?;
+                    jobs::finish(tx, &job).await
+                }
+                .boxed()
+            })
+            .await
+            .map_err(store_error)?;
+        self.tell("approval", &lane, (None, Some(id.as_str())), "approval expired".to_owned());
+        Ok(())
+    }
+}
+
+async fn count(
+    tx: &mut Tx,
+    keyring: &bursar_store::seal::Keyring,
+    case: &Case,
+    proposal: &Proposal,
+    ballot: Ballot,
+) -> Result<Tally> {
+    // Read again inside the transaction: what was read before it may have changed.
+    let approval = approvals::get(tx, &ballot.cast.approval).await?;
+    let approval = approval.ok_or_else(|| Error::not_found("approval", ballot.cast.approval.as_str()))?;
+    let cast = &ballot.cast;
+    let earlier = yes_voters(tx, &approval).await?;
+    let question = question(&approval, ballot.single_operator);
+    let voter = Voter { person: cast.person.clone(), roles: cast.roles.clone() };
+    let tally = approval::cast(
+        &question,
+        &voter,
+        cast.choice,
+        &cast.digest,
+        cast.reason.as_deref(),
+        &earlier,
+        ballot.now,
+    )?;
+    let vote = Vote {
+        id: ballot.vote.clone(),
+        approval: approval.id.clone(),
+        person: cast.person.clone(),
+        choice: cast.choice,
+        digest: cast.digest.clone(),
+        at: ballot.now.micros(),
+        method: cast.method.clone(),
+        reason: cast.reason.clone(),
+    };
+    approvals::add_vote(tx, &vote).await?;
+    let actor = Actor::Person { id: cast.person.clone(), name: cast.name.clone() };
+    record_vote(tx, &approval, &ballot, &actor).await?;
+    let body = json!({"approval": approval.id.as_str(), "choice": cast.choice.as_str(), "reason": cast.reason,
+        "method": cast.method});
+    note(tx, keyring, case, "vote", &actor, body, (ballot.now, ballot.at)).await?;
+    match tally {
+        Tally::Open => {}
+        Tally::Met => {
+            approvals::close(tx, &approval.id, ApprovalState::Met, ballot.now, "approved").await?;
+            proposals::advance(tx, &proposal.id, ProposalState::Asking, ProposalState::Approved, ballot.now, None).await?;
+            jobs::drop_queued(tx, "expire", &format!("expire:{}", approval.id)).await?;
+            jobs::add(tx, &ballot.execute).await?;
+        }
+        Tally::Refused => {
+            let [_, entry] = ballot.entries;
+            let why = cast.reason.clone().unwrap_or_default();
+            let ending = Ending {
+                to: ProposalState::Rejected,
+                approval_to: ApprovalState::Refused,
+                why,
+                by: actor.key(),
+                now: ballot.now,
+                at: ballot.at,
+                entry,
+            };
+            propose::end(tx, keyring, &proposal.id, ending).await?;
+            jobs::add_many(tx, ballot.wake.iter()).await?;
+            settle_own_case(tx, keyring, case.clone(), "rejected", ballot.now, ballot.at).await?;
+        }
+    }
+    Ok(tally)
+}
+
+async fn record_vote(tx: &mut Tx, approval: &Approval, ballot: &Ballot, actor: &Actor) -> Result<()> {
+    let data = json!({"approval": approval.id.as_str(), "proposal": approval.proposal.as_str(),
+        "choice": ballot.cast.choice.as_str(), "digest": ballot.cast.digest, "method": ballot.cast.method,
+        "roles": ballot.cast.roles});
+    let record = Record {
+        id: ballot.entries[0].clone(),
+        at: ballot.at,
+        kind: "vote.cast",
+        lane: Some(approval.lane.clone()),
+        actor: Some(actor.key()),
+        data,
+        commits: vec![audit::commitment(tx, Table::Votes, ballot.vote.as_str()).await?],
+    };
+    Ok(audit::append(tx, record).await?)
+}
+
+/// An approval as the rules of voting see it.
+pub(crate) fn question(approval: &Approval, single_operator: bool) -> Question<'_> {
+    Question {
+        digest: &approval.digest,
+        state: approval.state,
+        requirements: &approval.requirements,
+        makers: &approval.makers,
+        single_operator,
+        expires_at: approval.expires_at,
+    }
+}
+
+/// Who has said yes to the digest, with the roles they hold at this moment. Whoever lost every role counts no more.
+pub(crate) async fn yes_voters(db: &mut Db, approval: &Approval) -> Result<Vec<Voter>> {
+    let mut voters = Vec::new();
+    for vote in approvals::votes(db, &approval.id).await? {
+        if vote.choice != Choice::Approve || vote.digest != approval.digest {
+            continue;
+        }
+        let person = people::get(db, &vote.person).await?;
+        let roles = person.filter(|person| !person.disabled).map(|person| person.roles).unwrap_or_default();
+        voters.push(Voter { person: vote.person, roles });
+    }
+    Ok(voters)
+}
+
+/// A line in the case's timeline. Times are business and machine.
+pub(crate) async fn note(
+    tx: &mut Tx,
+    keyring: &bursar_store::seal::Keyring,
+    case: &Case,
+    kind: &'static str,
+    actor: &Actor,
+    body: serde_json::Value,
+    (now, at): (BusinessTime, i64),
+) -> bursar_store::Result<()> {
+    let entry = NewEntry {
+        case: &case.id,
+        lane: &case.lane,
+        subject: &case.subject,
+        at: now.micros(),
+        written_at: at,
+        kind,
+        actor,
+        body,
+    };
+    timeline::add(tx, keyring, entry).await
+}
+
+/// A case that a person opened is over when nothing in it is open any more; a playbook closes its own.
+pub(crate) async fn settle_own_case(
+    tx: &mut Tx,
+    keyring: &bursar_store::seal::Keyring,
+    mut case: Case,
+    outcome: &str,
+    now: BusinessTime,
+    at: i64,
+) -> bursar_store::Result<()> {
+    if bursar_playbooks::by_name(&case.key.playbook).is_some() || case.state.is_closed() {
+        return cases::touch(tx, &case.id, now).await;
+    }
+    let open = proposals::past(tx, &case.id).await?.iter().any(|past| past.state.is_open());
+    if !open {
+        case.state = bursar_domain::case::CaseState::Closed { outcome: outcome.to_owned(), at: now };
+    }
+    case.updated_at = now.micros();
+    cases::save(tx, keyring, &case, at).await
+}

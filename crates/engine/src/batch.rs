@@ -1,0 +1,81 @@
+//! Acceptance in groups: events that arrive together share one commit. Whoever waits is answered after the commit, and
+//! told to come back when the line is too long.
+
+use bursar_domain::id::AuditId;
+use bursar_store::events::{self, Accepted, NewEvent};
+use bursar_store::quarantine::{self, NewQuarantined};
+use bursar_store::{Store, Tx};
+use futures_util::FutureExt as _;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::clock::Clocks;
+use crate::entropy::Entropy;
+use crate::start::store_error;
+use crate::{Error, Result};
+
+/// Events that may wait for a commit.
+const LINE_MAX: usize = 2_048;
+const GROUP_MAX: usize = 256;
+
+#[derive(Debug)]
+struct Waiting {
+    event: NewEvent,
+    answer: oneshot::Sender<Result<Accepted>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Batcher {
+    line: mpsc::Sender<Waiting>,
+    store: Store,
+}
+
+impl Batcher {
+    pub(crate) fn start(store: Store, clocks: Clocks) -> Self {
+        let (line, waiting) = mpsc::channel(LINE_MAX);
+        tokio::spawn(run(store.clone(), clocks, waiting));
+        Self { line, store }
+    }
+
+    /// Keeps one event, once, on disk before this answers.
+    pub(crate) async fn accept(&self, event: NewEvent) -> Result<Accepted> {
+        let (answer, accepted) = oneshot::channel();
+        self.line.try_send(Waiting { event, answer }).map_err(|_| {
+            Error::Unavailable { on: "the store", why: "the line is full".to_owned(), after: std::time::Duration::from_secs(1) }
+        })?;
+        accepted.await.map_err(|_| Error::Stopping)?
+    }
+
+    pub(crate) async fn quarantine(&self, new: NewQuarantined) -> Result<bool> {
+        let keyring = std::sync::Arc::clone(self.store.keyring());
+        self.store
+            .write(move |tx| async move { quarantine::keep(tx, &keyring, new).await }.boxed())
+            .await
+            .map_err(store_error)
+    }
+}
+
+async fn run(store: Store, clocks: Clocks, mut line: mpsc::Receiver<Waiting>) {
+    let entropy = Entropy::default();
+    let mut group: Vec<Waiting> = Vec::with_capacity(GROUP_MAX);
+    while line.recv_many(&mut group, GROUP_MAX).await > 0 {
+        let (events, answers): (Vec<NewEvent>, Vec<_>) =
+            group.drain(..).map(|waiting| (waiting.event, waiting.answer)).unzip();
+        let entry = AuditId::from_entropy(entropy.id());
+        let (keyring, at) = (std::sync::Arc::clone(store.keyring()), clocks.machine().micros());
+        let kept = store
+            .write(move |tx: &mut Tx| async move { events::accept(tx, &keyring, &events, entry, at).await }.boxed())
+            .await;
+        match kept {
+            Ok(verdicts) => {
+                for (answer, verdict) in answers.into_iter().zip(verdicts) {
+                    let _ = answer.send(Ok(verdict));
+                }
+            }
+            Err(error) => {
+                for answer in answers {
+                    let _ = answer.send(Err(store_error(error.clone())));
+                }
+            }
+        }
+    }
+}

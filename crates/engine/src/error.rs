@@ -1,0 +1,97 @@
+//! What went wrong, by what the caller does about it. Messages name the thing and say what did not happen; they hold no
+//! secret and no whole Stripe object.
+
+use std::time::Duration;
+
+use bursar_domain::approval::VoteError;
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Store(#[from] bursar_store::Error),
+    /// Stripe or another outside thing does not answer: nothing happened, it will be tried again.
+    #[error("{on} does not answer: {why}")]
+    Unavailable { on: &'static str, why: String, after: Duration },
+    /// Stripe says no for good: a key, a permission, a parameter of ours.
+    #[error("Stripe refused a read: {code}: {message}")]
+    StripeRefused { status: u16, code: String, message: String },
+    #[error("no such {what}: {id}")]
+    NotFound { what: &'static str, id: String },
+    /// The request cannot be meant: nothing was done.
+    #[error("{message}")]
+    Invalid { param: &'static str, message: String },
+    #[error("{0}")]
+    Forbidden(String),
+    #[error("{message}")]
+    Conflict { code: &'static str, message: String },
+    /// Policy says no: nothing was sent.
+    #[error("{message}")]
+    Denied { message: String, policies: Vec<String> },
+    #[error(transparent)]
+    Vote(#[from] VoteError),
+    /// A rule of ours is broken: the case is parked for a person, nothing is guessed.
+    #[error("broken invariant: {0}")]
+    Broken(String),
+    #[error("the engine is stopping")]
+    Stopping,
+}
+
+/// What becomes of a job that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Later, by itself. Waiting for the outside is no failure of the job.
+    Wait { after: Duration, counts: bool },
+    /// A person must look.
+    Park,
+    /// Somebody else holds the job now.
+    Leave,
+}
+
+impl Error {
+    pub(crate) fn fate(&self, attempts: i64) -> Fate {
+        match self {
+            Error::Store(bursar_store::Error::Fenced(_)) | Error::Stopping => Fate::Leave,
+            Error::Unavailable { after, .. } => Fate::Wait { after: *after, counts: false },
+            Error::Store(
+                bursar_store::Error::Busy(_) | bursar_store::Error::Full(_) | bursar_store::Error::Closing,
+            ) => Fate::Wait { after: Duration::from_secs(1), counts: false },
+            // Somebody was faster: look again soon.
+            Error::Store(bursar_store::Error::Conflict(_)) | Error::Conflict { .. } if attempts < ATTEMPTS_MAX => {
+                Fate::Wait { after: Duration::from_millis(200), counts: true }
+            }
+            _ if attempts < ATTEMPTS_MAX => Fate::Wait { after: backoff(attempts), counts: true },
+            _ => Fate::Park,
+        }
+    }
+
+    pub(crate) fn invalid(param: &'static str, message: impl Into<String>) -> Self {
+        Error::Invalid { param, message: message.into() }
+    }
+
+    pub(crate) fn not_found(what: &'static str, id: impl Into<String>) -> Self {
+        Error::NotFound { what, id: id.into() }
+    }
+}
+
+/// Failures before a job parks itself.
+pub(crate) const ATTEMPTS_MAX: i64 = 5;
+
+/// 1 s, 2 s, 4 s … at most a minute.
+pub(crate) fn backoff(attempts: i64) -> Duration {
+    let doublings = u32::try_from(attempts.clamp(1, 7) - 1).unwrap_or(0);
+    Duration::from_secs((1_u64 << doublings).min(60))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_for_the_outside_never_parks_and_failures_do() {
+        let down = Error::Unavailable { on: "Stripe", why: "refused".into(), after: Duration::from_secs(9) };
+        assert_eq!(down.fate(1_000), Fate::Wait { after: Duration::from_secs(9), counts: false });
+        assert_eq!(Error::Broken("x".into()).fate(1), Fate::Wait { after: Duration::from_secs(1), counts: true });
+        assert_eq!(Error::Broken("x".into()).fate(ATTEMPTS_MAX), Fate::Park);
+        assert_eq!(Error::Store(bursar_store::Error::Fenced("j".into())).fate(1), Fate::Leave);
+    }
+}

@@ -1,0 +1,238 @@
+//! Before any socket: the world is read again, the guard facts compared, the gate asked again with the votes, the budget
+//! reserved, and the intent written, the last three in one transaction.
+
+use bursar_domain::actor::Actor;
+use bursar_domain::approval::{ApprovalState, is_met};
+use bursar_domain::execution::KEY_TRUSTED;
+use bursar_domain::facts::Facts;
+use bursar_domain::id::ExecutionId;
+use bursar_domain::known::Known;
+use bursar_domain::proposal::{self, ProposalState};
+use bursar_domain::verdict::Ruling;
+use bursar_store::audit::{self, Record, Table};
+use bursar_store::executions::{self, Execution, Intent};
+use bursar_store::seal::Keyring;
+use bursar_store::{Tx, approvals, budgets, jobs, proposals};
+use futures_util::FutureExt as _;
+use serde_json::json;
+
+use super::{Task, request};
+use crate::approve::{note, settle_own_case, yes_voters};
+use crate::govern::{self, Motion, parse_lane};
+use crate::mirror::{Freshness, Gathered};
+use crate::propose::{self, Ending};
+use crate::reads::Reader;
+use crate::start::Engine;
+use crate::{Result, facts};
+
+/// What the transaction decided.
+enum Step {
+    Intended,
+    Voided(String),
+}
+
+impl Engine {
+    /// Writes the intent; nothing when the proposal was voided instead.
+    pub(super) async fn intend(&self, task: &Task<'_>) -> Result<Option<Execution>> {
+        let open = self.inner.lanes.require(&task.proposal.lane)?;
+        let now = self.inner.clocks.business();
+        let action = task.proposal.content.action.clone();
+        let mut reader = Reader {
+            engine: self,
+            open: &open,
+            case: Some(task.case.id.clone()),
+            freshness: Freshness::Now,
+            gathered: Gathered::default(),
+        };
+        let mut known = Known::new(task.case.key.clone(), now, "execution");
+        reader.settle(&mut known, |known| facts::reads(&action, known)).await?;
+        let gathered = reader.gathered;
+        let facts = facts::build(&action, &known, task.case.class.as_deref(), &self.inner.settings.home);
+        let request = request::of(&action, &task.proposal.id)?;
+        let key = request::idempotency_key(&self.inner.installation.id, &task.proposal.id);
+        let connected = open.connection.connected.contains(&open.lane.account);
+        let intent = Intent {
+            id: ExecutionId::from_entropy(self.inner.entropy.id()),
+            lane: task.proposal.lane.clone(),
+            proposal: task.proposal.id.clone(),
+            case: task.case.id.clone(),
+            verb: action.verb().to_owned(),
+            digest: task.proposal.digest.clone(),
+            idempotency_key: key,
+            method: request.method().to_owned(),
+            path: request.path().to_owned(),
+            api_version: request.api_version().to_owned(),
+            account: connected.then(|| open.lane.account.as_str().to_owned()),
+            subject: task.proposal.subject.clone(),
+            request: request.body().to_vec(),
+            intended_at: now,
+            deadline_at: now.plus(KEY_TRUSTED),
+        };
+        let work = Work {
+            engine: self.clone(),
+            job: task.job.clone(),
+            proposal: task.proposal.clone(),
+            case: task.case.clone(),
+            actor: task.actor(),
+            facts,
+            gathered,
+            intent: intent.clone(),
+            at: self.inner.clocks.machine().micros(),
+        };
+        let step = self.inner.store.write(move |tx| async move { work.decide(tx).await }.boxed()).await?;
+        let about = (Some(task.case.id.as_str()), None);
+        match step {
+            Step::Intended => {
+                self.tell("execution", &intent.lane, about, format!("{} is being carried out", intent.verb));
+                Ok(Some(Execution {
+                    intent,
+                    state: bursar_domain::execution::ExecutionState::Intent,
+                    first_sent_at: None,
+                    sends: 0,
+                    waiting_for: None,
+                    absent_since: None,
+                    outcome_at: None,
+                    outcome_code: None,
+                    receipt: None,
+                }))
+            }
+            Step::Voided(why) => {
+                self.inner.work.notify_one();
+                self.tell("execution", &intent.lane, about, format!("not executed: {why}. Nothing was sent"));
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// What the transaction works with.
+struct Work {
+    engine: Engine,
+    job: jobs::Job,
+    proposal: proposals::Proposal,
+    case: bursar_store::cases::Case,
+    actor: Actor,
+    facts: Facts,
+    gathered: Gathered,
+    intent: Intent,
+    at: i64,
+}
+
+impl Work {
+    async fn decide(mut self, tx: &mut Tx) -> Result<Step> {
+        let keyring = self.engine.inner.store.keyring().clone();
+        jobs::check_fence(tx, &self.job).await?;
+        self.gathered.save(tx, &keyring, self.at).await?;
+        // The budget is read here, in the writer: two refunds can never both take the last of it.
+        let home = &self.engine.inner.settings.home;
+        govern::add_spent_today(tx, &mut self.facts, &self.intent.lane, home, self.intent.intended_at).await?;
+        if let Some(why) = self.objection(tx).await? {
+            self.void(tx, &keyring, &why).await?;
+            return Ok(Step::Voided(why));
+        }
+        if let Some(cost) = govern::home_cost(&self.proposal.content.action, &self.facts) {
+            let day = govern::day(self.intent.intended_at);
+            let counter = budgets::Counter {
+                lane: &self.intent.lane,
+                name: govern::MONEY_OUT,
+                day: &day,
+                currency: cost.currency.as_str(),
+            };
+            budgets::add(tx, counter, cost.amount).await?;
+        }
+        executions::add(tx, &keyring, &self.intent, self.at).await?;
+        let data = json!({"execution": self.intent.id.as_str(), "proposal": self.intent.proposal.as_str(),
+            "verb": self.intent.verb, "digest": self.intent.digest, "idempotency_key": self.intent.idempotency_key});
+        let record = Record {
+            id: self.engine.audit_id(),
+            at: self.at,
+            kind: "execution.intended",
+            lane: Some(self.intent.lane.clone()),
+            actor: Some(self.actor.key()),
+            data,
+            commits: vec![audit::commitment(tx, Table::Executions, self.intent.id.as_str()).await?],
+        };
+        audit::append(tx, record).await?;
+        Ok(Step::Intended)
+    }
+
+    /// Why nothing may be sent any more, if there is a reason.
+    async fn objection(&self, tx: &mut Tx) -> Result<Option<String>> {
+        let held = proposals::get(tx, self.engine.inner.store.keyring(), &self.proposal.id).await?;
+        if held.is_none_or(|held| held.state != ProposalState::Approved) {
+            return Ok(Some("the proposal has moved on".to_owned()));
+        }
+        let content = &self.proposal.content;
+        let (then, now) =
+            (proposal::guards(&content.action, &content.facts), proposal::guards(&content.action, &self.facts));
+        if let Some((name, was)) = then.iter().find(|(name, was)| now.get(*name) != Some(*was)) {
+            let is = now.get(name).cloned().flatten().unwrap_or_default();
+            let was = was.clone().unwrap_or_default();
+            return Ok(Some(format!("{name} changed after it was decided: was {was}, is {is}")));
+        }
+        let lane = parse_lane(&self.proposal.lane)?;
+        let motion = Motion {
+            actor: &self.proposal.actor,
+            roles: &content.actor_roles,
+            lane: &lane,
+            action: &content.action,
+            facts: &self.facts,
+        };
+        let standing = self.engine.standing(&self.proposal.lane);
+        let judged = govern::judge(tx, &self.engine.policy(), motion, &standing).await?;
+        match judged.effective.ruling {
+            Ruling::Allow => Ok(None),
+            Ruling::Ask => self.votes_cover(tx, &judged.effective.requirements).await,
+            Ruling::Deny | Ruling::Observe => Ok(Some(format!(
+                "judged again, the answer is {}: {}",
+                judged.effective.ruling.as_str(),
+                judged.effective.notes.first().cloned().unwrap_or_else(|| {
+                    let ids: Vec<&str> = judged.effective.policies.iter().map(|policy| policy.id.as_str()).collect();
+                    if ids.is_empty() { "no policy permits it".to_owned() } else { ids.join(", ") }
+                })
+            ))),
+        }
+    }
+
+    async fn votes_cover(
+        &self,
+        tx: &mut Tx,
+        requirements: &[bursar_domain::verdict::Requirement],
+    ) -> Result<Option<String>> {
+        let approval = approvals::of_proposal(tx, &self.proposal.id).await?;
+        let Some(approval) = approval.filter(|approval| {
+            approval.state == ApprovalState::Met && approval.digest == self.proposal.digest
+        }) else {
+            return Ok(Some("policy now asks people, and nobody has been asked".to_owned()));
+        };
+        let voters = yes_voters(tx, &approval).await?;
+        if is_met(requirements, &voters) {
+            Ok(None)
+        } else {
+            Ok(Some("the votes no longer cover what policy asks for".to_owned()))
+        }
+    }
+
+    /// The proposal ends without having happened; a playbook's case looks again.
+    async fn void(&self, tx: &mut Tx, keyring: &Keyring, why: &str) -> Result<()> {
+        let now = self.intent.intended_at;
+        let ending = Ending {
+            to: ProposalState::Void,
+            approval_to: ApprovalState::Void,
+            why: why.to_owned(),
+            by: self.actor.key(),
+            now,
+            at: self.at,
+            entry: self.engine.audit_id(),
+        };
+        propose::end(tx, keyring, &self.proposal.id, ending).await?;
+        let body = json!({"verb": self.intent.verb, "state": "void", "why": why, "sent": false});
+        note(tx, keyring, &self.case, "execution", &self.actor, body, (now, self.at)).await?;
+        settle_own_case(tx, keyring, self.case.clone(), "void", now, self.at).await?;
+        if let Some(wake) = self.engine.wake_of(&self.case.lane, &self.case.key) {
+            jobs::add(tx, &wake).await?;
+        }
+        jobs::finish(tx, &self.job).await?;
+        Ok(())
+    }
+}

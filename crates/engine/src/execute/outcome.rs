@@ -1,0 +1,314 @@
+//! What came of a send or a look, written with its audit entry in one transaction; and when to come back.
+
+use std::time::Duration;
+
+use bursar_domain::action::Action;
+use bursar_domain::case::CaseState;
+use bursar_domain::execution::{ABSENCE_GAP, ExecutionState, Receipt};
+use bursar_domain::id::TaskId;
+use bursar_domain::proposal::ProposalState;
+use bursar_domain::time::{BusinessTime, MachineTime};
+use bursar_store::audit::{self, Record, Table};
+use bursar_store::executions::{self, Execution, Progress};
+use bursar_store::jobs::{self, Clock, Counts, NewJob};
+use bursar_store::tasks::{self, NewTask};
+use bursar_store::{Tx, budgets, cases, modes, objects, proposals};
+use futures_util::FutureExt as _;
+use serde_json::json;
+
+use super::Task;
+use crate::approve::{note, settle_own_case};
+use crate::error::backoff;
+use crate::start::Engine;
+use crate::{Result, cards, govern};
+
+/// The code of an answer that Stripe keeps and replays: asking again tells nothing new.
+pub(super) const STORED: &str = "stored_answer";
+
+#[derive(Clone, Debug)]
+pub(super) enum Outcome {
+    Done(Receipt),
+    Refused { code: String, message: String },
+    /// Accepted or parked at Stripe: come back and look.
+    Parked { request: String },
+    /// No usable answer. `sent` is false when surely nothing left.
+    Later { after: Option<Duration>, why: String, sent: bool },
+    /// An answer that Stripe stored: only a look can tell.
+    Stored { why: String },
+    /// A complete look found nothing.
+    Absent,
+    InDoubt { code: String, why: String },
+    /// Stop acting on this lane and call somebody.
+    Halt { why: String },
+}
+
+/// What is written.
+struct Verdict {
+    state: ExecutionState,
+    proposal: Option<ProposalState>,
+    code: Option<String>,
+    why: Option<String>,
+    waiting_for: Option<String>,
+    absent_since: Option<MachineTime>,
+    receipt: Option<Receipt>,
+    /// Come back after this long; the job ends where nothing is named.
+    again: Option<Duration>,
+    halt: bool,
+}
+
+impl Verdict {
+    fn ends(state: ExecutionState, proposal: ProposalState, code: Option<String>, why: Option<String>) -> Self {
+        Self {
+            state,
+            proposal: Some(proposal),
+            code,
+            why,
+            waiting_for: None,
+            absent_since: None,
+            receipt: None,
+            again: None,
+            halt: false,
+        }
+    }
+
+    fn waits(state: ExecutionState, code: Option<String>, why: String, again: Duration) -> Self {
+        Self {
+            state,
+            proposal: None,
+            code,
+            why: Some(why),
+            waiting_for: None,
+            absent_since: None,
+            receipt: None,
+            again: Some(again),
+            halt: false,
+        }
+    }
+}
+
+/// How often something parked at Stripe is looked at.
+const PARKED_EVERY: Duration = Duration::from_secs(30);
+
+impl Engine {
+    pub(super) async fn conclude(&self, task: &Task<'_>, execution: &Execution, outcome: Outcome) -> Result<()> {
+        let verdict = verdict_of(outcome, execution, self.inner.clocks.machine());
+        let now = self.inner.clocks.business();
+        let work = Work {
+            engine: self.clone(),
+            job: task.job.clone(),
+            proposal: task.proposal.clone(),
+            case: task.case.clone(),
+            execution: execution.clone(),
+            now,
+            at: self.inner.clocks.machine().micros(),
+            task: TaskId::from_entropy(self.inner.entropy.id()),
+            wake: self.wake_of(&task.case.lane, &task.case.key),
+        };
+        let (state, halt) = (verdict.state, verdict.halt);
+        let why = verdict.why.clone();
+        self.inner.store.write(move |tx| async move { work.write(tx, verdict).await }.boxed()).await?;
+        metrics::counter!("bursar_actions_total", "verb" => execution.intent.verb.clone(), "result" => state.as_str())
+            .increment(1);
+        if halt {
+            tracing::error!(lane = %execution.intent.lane, why, "the lane was stopped: a person must look");
+        }
+        self.inner.work.notify_one();
+        let headline = cards::headline(&task.proposal.content.action, task.case.details.customer_name.as_deref());
+        let text = format!("{headline}: {}", state.as_str().replace('_', " "));
+        self.tell("execution", &execution.intent.lane, (Some(task.case.id.as_str()), None), text);
+        Ok(())
+    }
+}
+
+fn verdict_of(outcome: Outcome, execution: &Execution, machine: MachineTime) -> Verdict {
+    match outcome {
+        Outcome::Done(receipt) => Verdict {
+            receipt: Some(receipt),
+            ..Verdict::ends(ExecutionState::Done, ProposalState::Done, None, None)
+        },
+        Outcome::Refused { code, message } => {
+            Verdict::ends(ExecutionState::Refused, ProposalState::Refused, Some(code), Some(message))
+        }
+        Outcome::Parked { request } => Verdict {
+            waiting_for: Some(request),
+            ..Verdict::waits(
+                ExecutionState::WaitingAtStripe,
+                None,
+                "Stripe has taken it on and not settled it".to_owned(),
+                PARKED_EVERY,
+            )
+        },
+        Outcome::Later { after, why, sent } => {
+            // Nothing left: the next attempt needs no look, so the state and the count say so.
+            let code = (!sent).then(|| "not_sent".to_owned());
+            Verdict::waits(ExecutionState::Unknown, code, why, after.unwrap_or_else(|| backoff(execution.sends + 1)))
+        }
+        Outcome::Stored { why } => {
+            Verdict::waits(ExecutionState::Unknown, Some(STORED.to_owned()), why, Duration::from_secs(1))
+        }
+        Outcome::Absent => absent(execution, machine),
+        Outcome::InDoubt { code, why } => {
+            Verdict::ends(ExecutionState::InDoubt, ProposalState::InDoubt, Some(code), Some(why))
+        }
+        Outcome::Halt { why } => Verdict {
+            halt: true,
+            ..Verdict::ends(ExecutionState::InDoubt, ProposalState::InDoubt, Some("halted".to_owned()), Some(why))
+        },
+    }
+}
+
+/// Two complete reads far enough apart prove that there was no effect; one does not.
+fn absent(execution: &Execution, machine: MachineTime) -> Verdict {
+    let code = execution.outcome_code.clone();
+    match execution.absent_since {
+        Some(since) if machine.since(since) >= ABSENCE_GAP => Verdict::ends(
+            ExecutionState::NoEffect,
+            ProposalState::NoEffect,
+            code,
+            Some("two complete reads found nothing: it did not happen".to_owned()),
+        ),
+        Some(since) => Verdict {
+            absent_since: Some(since),
+            ..Verdict::waits(
+                ExecutionState::Unknown,
+                code,
+                "nothing found; looking once more".to_owned(),
+                ABSENCE_GAP.saturating_sub(machine.since(since)).max(Duration::from_secs(1)),
+            )
+        },
+        None => Verdict {
+            absent_since: Some(machine),
+            ..Verdict::waits(
+                ExecutionState::Unknown,
+                code,
+                "nothing found; looking once more".to_owned(),
+                ABSENCE_GAP,
+            )
+        },
+    }
+}
+
+/// What the transaction works with.
+struct Work {
+    engine: Engine,
+    job: jobs::Job,
+    proposal: proposals::Proposal,
+    case: cases::Case,
+    execution: Execution,
+    now: BusinessTime,
+    at: i64,
+    task: TaskId,
+    wake: Option<NewJob>,
+}
+
+impl Work {
+    async fn write(self, tx: &mut Tx, verdict: Verdict) -> Result<()> {
+        jobs::check_fence(tx, &self.job).await?;
+        let intent = &self.execution.intent;
+        let progress = Progress {
+            state: verdict.state,
+            code: verdict.code.as_deref(),
+            waiting_for: verdict.waiting_for.as_deref(),
+            absent_since: verdict.absent_since,
+            receipt: verdict.receipt.as_ref(),
+        };
+        executions::record(tx, &intent.id, &progress, self.now).await?;
+        if verdict.state != self.execution.state || verdict.proposal.is_some() {
+            self.record(tx, &verdict).await?;
+        }
+        if let Some(state) = verdict.proposal {
+            self.settle(tx, state, &verdict).await?;
+        }
+        if verdict.halt {
+            let why = verdict.why.as_deref().unwrap_or_default();
+            modes::kill(tx, &format!("lane:{}", intent.lane), why, self.at, "engine").await?;
+        }
+        match verdict.again {
+            None => jobs::finish(tx, &self.job).await?,
+            Some(after) => {
+                let after = i64::try_from(after.as_micros()).unwrap_or(i64::MAX);
+                let why = verdict.why.as_deref().unwrap_or_default();
+                jobs::put_back(tx, &self.job, Clock::Machine, self.at.saturating_add(after), why, Counts::No).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn record(&self, tx: &mut Tx, verdict: &Verdict) -> Result<()> {
+        let intent = &self.execution.intent;
+        let data = json!({"execution": intent.id.as_str(), "proposal": intent.proposal.as_str(),
+            "state": verdict.state.as_str(), "code": verdict.code, "object": verdict.receipt.as_ref().and_then(|receipt| receipt.object.clone()),
+            "request_id": verdict.receipt.as_ref().and_then(|receipt| receipt.request_id.clone())});
+        let record = Record {
+            id: self.engine.audit_id(),
+            at: self.at,
+            kind: "execution.outcome",
+            lane: Some(intent.lane.clone()),
+            actor: Some("engine".to_owned()),
+            data,
+            commits: vec![audit::commitment(tx, Table::ExecutionEnds, intent.id.as_str()).await?],
+        };
+        audit::append(tx, record).await?;
+        Ok(())
+    }
+
+    /// The proposal ends, the budget gets back what was not spent, the case learns of it.
+    async fn settle(&self, tx: &mut Tx, state: ProposalState, verdict: &Verdict) -> Result<()> {
+        let keyring = self.engine.inner.store.keyring().clone();
+        let action = &self.proposal.content.action;
+        if self.proposal.state != state {
+            let why = verdict.why.as_deref().or(verdict.code.as_deref());
+            proposals::advance(tx, &self.proposal.id, self.proposal.state, state, self.now, why).await?;
+        }
+        if matches!(state, ProposalState::Refused | ProposalState::NoEffect) {
+            self.give_back(tx).await?;
+        }
+        if let (Action::CreateTask { title, body, role }, ProposalState::Done) = (action, state) {
+            let new = NewTask {
+                id: &self.task,
+                lane: &self.proposal.lane,
+                case: &self.case.id,
+                role: role.as_str(),
+                created_at: self.now.micros(),
+                subject: &self.proposal.subject,
+                body: json!({"title": title, "body": body}),
+            };
+            tasks::add(tx, &keyring, new, self.at).await?;
+        }
+        if let Some((kind, id)) = action.target() {
+            objects::mark_stale(tx, &self.proposal.lane, kind, id).await?;
+        }
+        let body = json!({"verb": action.verb(), "headline": cards::headline(action, None), "state": state.as_str(),
+            "code": verdict.code, "why": verdict.why,
+            "object": verdict.receipt.as_ref().and_then(|receipt| receipt.object.clone()),
+            "request_id": verdict.receipt.as_ref().and_then(|receipt| receipt.request_id.clone())});
+        note(tx, &keyring, &self.case, "execution", &bursar_domain::actor::Actor::Engine, body, (self.now, self.at)).await?;
+        if state == ProposalState::InDoubt {
+            let case = cases::Case { state: CaseState::NeedsPerson, updated_at: self.now.micros(), ..self.case.clone() };
+            cases::save(tx, &keyring, &case, self.at).await?;
+        } else {
+            let outcome = match state {
+                ProposalState::Done => "done".to_owned(),
+                other => format!("{} {}", other.as_str(), verdict.code.as_deref().unwrap_or_default()),
+            };
+            settle_own_case(tx, &keyring, self.case.clone(), outcome.trim(), self.now, self.at).await?;
+        }
+        jobs::add_many(tx, self.wake.iter()).await?;
+        Ok(())
+    }
+
+    async fn give_back(&self, tx: &mut Tx) -> Result<()> {
+        let Some(cost) = govern::home_cost(&self.proposal.content.action, &self.proposal.content.facts) else {
+            return Ok(());
+        };
+        let day = govern::day(self.execution.intent.intended_at);
+        let counter = budgets::Counter {
+            lane: &self.proposal.lane,
+            name: govern::MONEY_OUT,
+            day: &day,
+            currency: cost.currency.as_str(),
+        };
+        budgets::add(tx, counter, -cost.amount).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,106 @@
+//! The socket: a send is counted on disk before it happens, the stored bytes go out as they are, and the answer is read
+//! against one table.
+
+use bursar_connectors::mail::Letter;
+use bursar_connectors::{Connector as _, Delivery, DeliveryOutcome};
+use bursar_domain::action::{Action, Mail};
+use bursar_store::executions::{self, Execution};
+use bursar_store::jobs;
+use futures_util::FutureExt as _;
+
+use super::outcome::Outcome;
+use super::{Task, receipt};
+use crate::start::{Engine, store_error};
+use crate::stripe_api::{Answered, Meaning, SendError, Written, meaning};
+use crate::{Error, Result};
+
+impl Engine {
+    /// Sends, or sends again, the same bytes under the same key.
+    pub(super) async fn send(&self, task: &Task<'_>, execution: &Execution) -> Result<Outcome> {
+        match &task.proposal.content.action {
+            Action::CreateTask { .. } => Ok(Outcome::Done(receipt::of_task())),
+            Action::SendMail(_) => self.send_mail(task, execution).await,
+            Action::RefundCharge { .. } | Action::PayInvoice { .. } | Action::CreatePortalSession { .. } => {
+                self.send_to_stripe(task, execution).await
+            }
+        }
+    }
+
+    async fn mark_sent(&self, task: &Task<'_>, execution: &Execution) -> Result<()> {
+        let (job, id, now) = (task.job.clone(), execution.intent.id.clone(), self.inner.clocks.business());
+        self.inner
+            .store
+            .write(move |tx| {
+                async move {
+                    jobs::check_fence(tx, &job).await?;
+                    executions::mark_sent(tx, &id, now).await
+                }
+                .boxed()
+            })
+            .await
+            .map_err(store_error)
+    }
+
+    async fn send_to_stripe(&self, task: &Task<'_>, execution: &Execution) -> Result<Outcome> {
+        let open = self.inner.lanes.require(&execution.intent.lane)?;
+        if self.inner.clocks.business() > execution.intent.deadline_at {
+            return Ok(Outcome::Absent);
+        }
+        self.mark_sent(task, execution).await?;
+        let intent = &execution.intent;
+        let written = Written {
+            path: &intent.path,
+            body: &intent.request,
+            idempotency_key: &intent.idempotency_key,
+            api_version: &intent.api_version,
+        };
+        let answer = open.client.send(written).await;
+        Ok(match answer {
+            Ok(answered) => self.read_answer(task, &answered),
+            Err(SendError::NotSent(why)) => Outcome::Later { after: None, why, sent: false },
+            Err(SendError::Lost(why)) => Outcome::Later { after: None, why, sent: true },
+        })
+    }
+
+    fn read_answer(&self, task: &Task<'_>, answered: &Answered) -> Outcome {
+        let action = &task.proposal.content.action;
+        match meaning(answered) {
+            Meaning::Done(object) => match receipt::mismatch(action, &object) {
+                Some(why) => Outcome::Halt { why },
+                None => receipt::read(task, &object, answered),
+            },
+            Meaning::WaitingAtStripe { request } => Outcome::Parked { request },
+            Meaning::Refused { code, message } => Outcome::Refused { code, message },
+            Meaning::SameAgain { after, why } => Outcome::Later { after, why, sent: true },
+            Meaning::LookUp { why } => Outcome::Stored { why },
+            Meaning::Halt { why } => Outcome::Halt { why },
+        }
+    }
+
+    async fn send_mail(&self, task: &Task<'_>, execution: &Execution) -> Result<Outcome> {
+        let Some(mail) = self.inner.settings.mail.clone() else {
+            return Ok(Outcome::Later { after: None, why: "no mail server is configured".to_owned(), sent: false });
+        };
+        let letter: Mail = serde_json::from_slice(&execution.intent.request)
+            .map_err(|error| Error::Broken(format!("a stored letter: {error}")))?;
+        let key = execution
+            .intent
+            .idempotency_key
+            .parse()
+            .map_err(|error: bursar_connectors::Error| Error::Broken(error.to_string()))?;
+        self.mark_sent(task, execution).await?;
+        let delivery =
+            Delivery { key, at: execution.intent.intended_at, message: Letter::from(&letter) };
+        Ok(match mail.deliver(&delivery).await {
+            DeliveryOutcome::Delivered { reference } => Outcome::Done(receipt::of_mail(&reference)),
+            DeliveryOutcome::Refused { code, text } => Outcome::Refused {
+                code: code.map_or_else(|| "mail_refused".to_owned(), |code| format!("smtp_{code}")),
+                message: text,
+            },
+            DeliveryOutcome::Retry { after, why } => Outcome::Later { after: Some(after), why, sent: false },
+            DeliveryOutcome::PossiblySent { why } => {
+                Outcome::InDoubt { code: "possibly_sent".to_owned(), why }
+            }
+        })
+    }
+}

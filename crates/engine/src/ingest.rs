@@ -1,0 +1,193 @@
+//! Events in: the signature over raw bytes first, then the event once with its job in one commit, then the answer. What
+//! Stripe signed and we cannot use is kept apart and acknowledged, so that Stripe stops sending it.
+
+use bursar_domain::id::{AuditId, JobId, QuarantineId};
+use bursar_domain::lane::Lane;
+use bursar_store::events::{Accepted, NewEvent};
+use bursar_store::jobs::{Clock, NewJob};
+use bursar_store::quarantine::NewQuarantined;
+use bursar_store::seal::NO_SUBJECT;
+use bursar_stripe::event::{Event, mask_card_numbers_in_bytes};
+use bursar_stripe::signature::{self, SignatureError};
+use secrecy::ExposeSecret as _;
+
+use crate::lanes::Open;
+use crate::start::Engine;
+use crate::{Error, Result};
+
+/// Which door an event came through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// `/ingest/stripe`: the platform's own events.
+    Account,
+    /// `/ingest/stripe/connect`: events of connected accounts.
+    Connect,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IngestAnswer {
+    Accepted,
+    Duplicate,
+    /// Signed but not usable: kept apart with this reason.
+    Quarantined(&'static str),
+    /// Not from Stripe, as far as we can tell: nothing is kept.
+    NotSigned(&'static str),
+}
+
+impl Engine {
+    /// Takes one delivery. An error means that nothing was kept and Stripe should come again.
+    pub async fn ingest(&self, endpoint: Endpoint, signature: Option<&str>, body: &[u8]) -> Result<IngestAnswer> {
+        if self.is_stopping() {
+            return Err(Error::Stopping);
+        }
+        let open = match self.signed_by(endpoint, signature, body) {
+            Ok(open) => open,
+            Err(error) => {
+                metrics::counter!("bursar_webhook_rejected_total", "reason" => error.reason()).increment(1);
+                return Ok(IngestAnswer::NotSigned(error.reason()));
+            }
+        };
+        let source = match endpoint {
+            Endpoint::Account => "webhook",
+            Endpoint::Connect => "connect_webhook",
+        };
+        let event = match Event::parse(body) {
+            Ok(event) => event,
+            Err(error) => return self.keep_apart(None, error.reason(), source, body).await,
+        };
+        let lane = match lane_of(&event, &open, &self.inner.lanes.all()) {
+            Some(lane) => lane,
+            None => return self.keep_apart(None, "account_unknown", source, body).await,
+        };
+        self.accept(lane, &event, source, body).await
+    }
+
+    /// Keeps an event that is known to come from Stripe, by webhook or by a read.
+    pub(crate) async fn accept(
+        &self,
+        lane: Lane,
+        event: &Event,
+        source: &'static str,
+        body: &[u8],
+    ) -> Result<IngestAnswer> {
+        let lane = lane.to_string();
+        let new = self.new_event(&lane, event, source, body);
+        let accepted = self.inner.batcher.accept(new).await?;
+        let family = event.kind.split('.').next().unwrap_or("other").to_owned();
+        match accepted {
+            Accepted::New => {
+                metrics::counter!("bursar_events_ingested_total", "source" => source, "type_family" => family)
+                    .increment(1);
+                self.inner.work.notify_one();
+                let about = event.object_id().unwrap_or_default();
+                self.tell("event", &lane, (None, None), format!("{} {about}", event.kind));
+                Ok(IngestAnswer::Accepted)
+            }
+            Accepted::Duplicate => {
+                metrics::counter!("bursar_events_duplicate_total", "source" => source).increment(1);
+                Ok(IngestAnswer::Duplicate)
+            }
+            Accepted::Conflict => self.keep_apart(Some(lane), "id_with_other_content", source, body).await,
+        }
+    }
+
+    fn new_event(&self, lane: &str, event: &Event, source: &'static str, body: &[u8]) -> NewEvent {
+        let machine = self.inner.clocks.machine().micros();
+        let about = (event.object_kind().unwrap_or("none"), event.object_id().unwrap_or("none"));
+        // A lane we hold no key for is stored and left alone.
+        let job = self.inner.lanes.get(lane).map(|_| NewJob {
+            id: JobId::from_entropy(self.inner.entropy.id()),
+            lane: lane.to_owned(),
+            kind: "event",
+            key: format!("{lane}:{}:{}", about.0, about.1),
+            payload: serde_json::json!({"event": event.id.as_str()}),
+            clock: Clock::Machine,
+            due_at: machine,
+            created_at: machine,
+        });
+        NewEvent {
+            lane: lane.to_owned(),
+            id: event.id.as_str().to_owned(),
+            kind: event.kind.clone(),
+            created_s: event.created_s,
+            api_version: event.api_version.clone(),
+            request_key: event.request_idempotency_key.clone(),
+            object_kind: event.object_kind().map(str::to_owned),
+            object_id: event.object_id().map(str::to_owned),
+            sameness: event.sameness(),
+            sameness_any_version: event.sameness_across_versions(),
+            source,
+            received_at: machine,
+            subject: event.customer().unwrap_or(NO_SUBJECT).to_owned(),
+            body: mask_card_numbers_in_bytes(body).into_owned(),
+            job,
+        }
+    }
+
+    async fn keep_apart(
+        &self,
+        lane: Option<String>,
+        reason: &'static str,
+        source: &'static str,
+        body: &[u8],
+    ) -> Result<IngestAnswer> {
+        let new = NewQuarantined {
+            id: QuarantineId::from_entropy(self.inner.entropy.id()),
+            entry: AuditId::from_entropy(self.inner.entropy.id()),
+            lane,
+            reason,
+            source,
+            received_at: self.inner.clocks.machine().micros(),
+            body: mask_card_numbers_in_bytes(body).into_owned(),
+        };
+        if self.inner.batcher.quarantine(new).await? {
+            tracing::warn!(reason, source, "a signed event was quarantined");
+            metrics::counter!("bursar_events_quarantined_total", "reason" => reason).increment(1);
+        }
+        Ok(IngestAnswer::Quarantined(reason))
+    }
+
+    /// The connection whose secret signed the body.
+    fn signed_by(
+        &self,
+        endpoint: Endpoint,
+        signature: Option<&str>,
+        body: &[u8],
+    ) -> std::result::Result<Open, SignatureError> {
+        let header = signature.unwrap_or_default();
+        let now_s = self.inner.clocks.machine().unix_s();
+        let mut last = None;
+        for open in self.inner.lanes.all() {
+            let secrets = match endpoint {
+                Endpoint::Account => &open.connection.webhook_secrets,
+                Endpoint::Connect => &open.connection.connect_webhook_secrets,
+            };
+            let secrets: Vec<&str> = secrets.iter().map(|secret| secret.expose_secret()).collect();
+            if secrets.is_empty() {
+                continue;
+            }
+            match signature::verify(header, body, &secrets, now_s) {
+                Ok(()) => return Ok(open),
+                // A genuine but late delivery says so even when another secret would merely not match.
+                Err(error) if last.is_none() || error.is_skew() => last = Some(error),
+                Err(_) => {}
+            }
+        }
+        Err(last.unwrap_or(SignatureError::SecretMissing))
+    }
+}
+
+/// The lane of a signed event. Its own account must be the connection's or one of its connected accounts.
+fn lane_of(event: &Event, signed: &Open, all: &[Open]) -> Option<Lane> {
+    let platform = all
+        .iter()
+        .find(|open| open.connection.name == signed.connection.name && !open.connection.connected.contains(&open.lane.account))
+        .map_or(&signed.lane.account, |open| &open.lane.account);
+    match &event.account {
+        None => Some(Lane::new(platform.clone(), event.livemode)),
+        Some(account) if account == platform || signed.connection.connected.contains(account) => {
+            Some(Lane::new(account.clone(), event.livemode))
+        }
+        Some(_) => None,
+    }
+}

@@ -1,0 +1,136 @@
+//! Our copy of Stripe's objects: decisions read it within a stated age, anything risky reads Stripe again. What was read
+//! on the way is collected and kept in the transaction of the decision, so that reading costs no commit of its own.
+
+use std::time::Duration;
+
+use bursar_domain::time::BusinessTime;
+use bursar_store::objects::{self, CameBy, Snapshot};
+use bursar_store::seal::Keyring;
+use bursar_store::{Db, Tx};
+use bursar_stripe::event::{Event, EventObject};
+use bursar_stripe::object::is_deleted;
+use serde_json::Value;
+
+use crate::Result;
+use crate::lanes::Open;
+use crate::start::Engine;
+use crate::stripe_api::Class;
+
+/// How old a copy may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Freshness {
+    /// From the mirror when it is at most this old.
+    Within(Duration),
+    /// From Stripe, now.
+    Now,
+}
+
+/// An object as it was found.
+#[derive(Clone, Debug)]
+pub(crate) enum Found {
+    Here { body: Value, as_of: BusinessTime },
+    Gone { as_of: BusinessTime },
+}
+
+/// What was read from Stripe and is to be mirrored.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered {
+    snapshots: Vec<Snapshot>,
+}
+
+impl Gathered {
+    /// Remembers an object of a list or a single read.
+    pub(crate) fn keep(&mut self, lane: &str, kind: &str, body: &Value, as_of: BusinessTime) {
+        let Some(id) = body.get("id").and_then(Value::as_str) else { return };
+        self.snapshots.push(Snapshot {
+            lane: lane.to_owned(),
+            kind: kind.to_owned(),
+            id: id.to_owned(),
+            version_at: as_of.micros(),
+            came_by: CameBy::Read,
+            deleted: is_deleted(body),
+            customer: customer_of(kind, body),
+            body: body.clone(),
+        });
+    }
+
+    pub(crate) async fn save(&self, tx: &mut Tx, keyring: &Keyring, at: i64) -> bursar_store::Result<()> {
+        for snapshot in &self.snapshots {
+            objects::put(tx, keyring, snapshot, at).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// One object, from the mirror or from Stripe.
+    pub(crate) async fn object(
+        &self,
+        db: &mut Db,
+        open: &Open,
+        (kind, id): (&str, &str),
+        freshness: Freshness,
+        gathered: &mut Gathered,
+    ) -> Result<Found> {
+        let lane = open.lane.to_string();
+        let now = self.inner.clocks.business();
+        if let Freshness::Within(age) = freshness
+            && let Some(held) = objects::get(db, self.inner.store.keyring(), &lane, kind, id).await?
+        {
+            let as_of = BusinessTime::from_micros(held.version_at);
+            if held.deleted {
+                return Ok(Found::Gone { as_of });
+            }
+            if !held.stale && now.since(as_of) <= age {
+                return Ok(Found::Here { body: held.body, as_of });
+            }
+        }
+        let class = match freshness {
+            Freshness::Now => Class::Action,
+            Freshness::Within(_) => Class::Enrichment,
+        };
+        let read = open.client.object(kind, id, class).await;
+        metrics::counter!("bursar_stripe_reads_total", "ok" => if read.is_ok() { "true" } else { "false" }).increment(1);
+        match read? {
+            Some(body) if is_deleted(&body) => {
+                gathered.keep(&lane, kind, &body, now);
+                Ok(Found::Gone { as_of: now })
+            }
+            Some(body) => {
+                gathered.keep(&lane, kind, &body, now);
+                Ok(Found::Here { body, as_of: now })
+            }
+            None => Ok(Found::Gone { as_of: now }),
+        }
+    }
+}
+
+/// The snapshot an event carries, where it carries one.
+pub(crate) fn snapshot_of(lane: &str, event: &Event) -> Option<Snapshot> {
+    let EventObject::Snapshot { object, .. } = &event.object else { return None };
+    let (kind, id) = (event.object_kind()?, event.object_id()?);
+    Some(Snapshot {
+        lane: lane.to_owned(),
+        kind: kind.to_owned(),
+        id: id.to_owned(),
+        version_at: BusinessTime::from_unix_s(event.created_s).micros(),
+        came_by: CameBy::Event,
+        deleted: is_deleted(object) || is_end_of(kind, &event.kind),
+        customer: customer_of(kind, object),
+        body: object.clone(),
+    })
+}
+
+/// `customer.deleted` and the like carry the object as it was before.
+fn is_end_of(kind: &str, event: &str) -> bool {
+    // A subscription that was deleted is canceled and can still be read.
+    kind != "subscription" && event.ends_with(".deleted")
+}
+
+fn customer_of(kind: &str, body: &Value) -> Option<String> {
+    if kind == "customer" {
+        return body.get("id").and_then(Value::as_str).map(str::to_owned);
+    }
+    let customer = body.get("customer")?;
+    customer.as_str().or_else(|| customer.get("id").and_then(Value::as_str)).map(str::to_owned)
+}

@@ -1,0 +1,214 @@
+//! Polling `/v1/events`: the default way in, and the filler of holes beside webhooks. Windows overlap, so that what Stripe
+//! shows late is still found; what is already held is not submitted again.
+
+use std::time::Duration;
+
+use bursar_domain::id::GapId;
+use bursar_store::{events, pollers};
+use bursar_stripe::event::Event;
+use futures_util::FutureExt as _;
+use serde_json::Value;
+
+use crate::lanes::Open;
+use crate::settings::Connection;
+use crate::start::{Engine, store_error};
+use crate::stripe_api::Class;
+use crate::{Error, IngestAnswer, Result};
+
+/// How far each poll looks back over what was complete: Stripe's list can lag behind.
+const OVERLAP_S: i64 = 300;
+/// The longest window asked for at once, and the most events taken from one.
+const WINDOW_S: i64 = 6 * 3_600;
+const EVENTS_MAX: usize = 1_000;
+/// Stripe keeps events this long.
+const KEPT_S: i64 = 30 * 86_400;
+/// An event this old that no webhook brought is missing, not late.
+const LATE_S: i64 = 120;
+
+/// Starts the pollers of a connection's lanes.
+pub(crate) async fn start(engine: &Engine, connection: &str) -> Result<()> {
+    for open in engine.inner.lanes.all() {
+        if open.connection.name != connection || !open.connection.poll {
+            continue;
+        }
+        let back = i64::try_from(open.connection.first_poll_back.as_secs()).unwrap_or(KEPT_S).min(KEPT_S);
+        let (lane, from) = (open.lane.to_string(), engine.inner.clocks.business().unix_s() - back);
+        engine
+            .inner
+            .store
+            .write(move |tx| async move { pollers::start(tx, &lane, from).await }.boxed())
+            .await
+            .map_err(store_error)?;
+        engine.spawn(run(engine.clone(), open)).await;
+    }
+    Ok(())
+}
+
+/// A connection that could not be made at the start: tried until it can.
+pub(crate) async fn connect_later(engine: Engine, connection: Connection) {
+    let mut stopping = engine.stopping();
+    let mut attempts = 1;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(crate::error::backoff(attempts)) => {}
+            _ = stopping.changed() => return,
+        }
+        attempts += 1;
+        let connected = async {
+            engine.inner.lanes.connect(&engine.inner.store, &connection).await?;
+            start(&engine, &connection.name).await
+        };
+        match connected.await {
+            Ok(()) => return tracing::info!(connection = %connection.name, "connected"),
+            Err(error) => tracing::warn!(connection = %connection.name, %error, "not connected yet; trying again"),
+        }
+    }
+}
+
+async fn run(engine: Engine, open: Open) {
+    let mut stopping = engine.stopping();
+    let mut failures = 0;
+    loop {
+        let wait = match poll(&engine, &open).await {
+            Ok(_) => {
+                failures = 0;
+                open.connection.poll_interval
+            }
+            Err(error) => {
+                failures += 1;
+                tracing::warn!(lane = %open.lane, %error, "polling failed; trying again");
+                let (lane, why) = (open.lane.to_string(), error.to_string());
+                let noted = engine
+                    .inner
+                    .store
+                    .write(move |tx| async move { pollers::failed(tx, &lane, &why).await }.boxed())
+                    .await;
+                if let Err(error) = noted.map_err(store_error) {
+                    tracing::warn!(%error, "the failure could not be noted");
+                }
+                crate::error::backoff(failures).max(open.connection.poll_interval)
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            _ = stopping.changed() => return,
+        }
+    }
+}
+
+/// One poll: everything from the overlap up to now. Answers how many events were new.
+async fn poll(engine: &Engine, open: &Open) -> Result<i64> {
+    let lane = open.lane.to_string();
+    let known = pollers::get(&mut engine.inner.store.read().await?, &lane).await?.unwrap_or_default();
+    let to_s = engine.inner.clocks.business().unix_s();
+    let from_s = (known.complete_to_s - OVERLAP_S).max(to_s - KEPT_S);
+    let new = fetch(engine, open, from_s, to_s + 1, "poll").await?;
+    let machine = engine.inner.clocks.machine();
+    let gap = gap_of(&known, open, &new, to_s, machine.micros());
+    let count = i64::try_from(new.len()).unwrap_or(i64::MAX);
+    let id = GapId::from_entropy(engine.inner.entropy.id());
+    engine
+        .inner
+        .store
+        .write(move |tx| {
+            async move {
+                if let Some((span_s, held)) = gap {
+                    pollers::add_gap(tx, &id, &lane, span_s, machine.micros(), held).await?;
+                }
+                pollers::completed(tx, &lane, to_s, machine.micros()).await
+            }
+            .boxed()
+        })
+        .await
+        .map_err(store_error)?;
+    if let Some((span_s, held)) = gap {
+        metrics::counter!("bursar_event_gaps_total").increment(1);
+        tracing::warn!(lane = %open.lane, from_s = span_s.0, to_s = span_s.1, held, "a hole in the events was found and filled");
+    }
+    Ok(count)
+}
+
+/// A hole: we were away for longer than a few polls, or webhooks should have brought what only polling found.
+fn gap_of(known: &pollers::Poller, open: &Open, new: &[i64], to_s: i64, machine: i64) -> Option<((i64, i64), i64)> {
+    let polled_at = known.polled_at?;
+    let away = Duration::from_micros(u64::try_from(machine - polled_at).unwrap_or(0));
+    if away > (open.connection.poll_interval * 4).max(Duration::from_secs(60)) {
+        return Some(((known.complete_to_s, to_s), i64::try_from(new.len()).unwrap_or(i64::MAX)));
+    }
+    if !open.connection.webhook {
+        return None;
+    }
+    let missed: Vec<i64> = new.iter().copied().filter(|created| *created < to_s - LATE_S).collect();
+    let (first, last) = (missed.iter().min()?, missed.iter().max()?);
+    Some(((*first, *last), i64::try_from(missed.len()).unwrap_or(i64::MAX)))
+}
+
+/// Fetches `[from_s, to_s)` in windows and keeps what is new; answers when each new event was created.
+async fn fetch(engine: &Engine, open: &Open, from_s: i64, to_s: i64, source: &'static str) -> Result<Vec<i64>> {
+    let class = if to_s - from_s > 2 * OVERLAP_S { Class::Backfill } else { Class::Enrichment };
+    let mut new = Vec::new();
+    let (mut start, mut window) = (from_s, WINDOW_S);
+    while start < to_s {
+        if engine.is_stopping() {
+            return Err(Error::Stopping);
+        }
+        let end = to_s.min(start.saturating_add(window));
+        let (gte, lt) = (start.to_string(), end.to_string());
+        let filter = [("created[gte]", gte.as_str()), ("created[lt]", lt.as_str())];
+        let listed = open.client.list("event", &filter, EVENTS_MAX, class).await?;
+        if !listed.complete && end - start > 1 {
+            // Too many for one window: the older ones would be missing.
+            window = ((end - start) / 4).max(1);
+            continue;
+        }
+        new.extend(keep(engine, open, &listed.items, source).await?);
+        start = end;
+        window = WINDOW_S;
+    }
+    Ok(new)
+}
+
+/// Oldest first, so that what follows from one another arrives in order.
+async fn keep(engine: &Engine, open: &Open, items: &[Value], source: &'static str) -> Result<Vec<i64>> {
+    let lane = open.lane.to_string();
+    let ids: Vec<&str> = items.iter().filter_map(|item| item.get("id").and_then(Value::as_str)).collect();
+    let missing = events::missing(&mut engine.inner.store.read().await?, &lane, &ids).await?;
+    let mut accepting = Vec::new();
+    for item in items.iter().rev() {
+        let id = item.get("id").and_then(Value::as_str).unwrap_or_default();
+        if !missing.contains(&id) {
+            continue;
+        }
+        let body = serde_json::to_vec(item).map_err(|error| Error::Broken(error.to_string()))?;
+        match Event::parse(&body) {
+            Ok(event) => accepting.push((event, body)),
+            Err(error) => tracing::warn!(id, %error, "an event from the list cannot be used"),
+        }
+    }
+    // Together, so that they share commits.
+    let kept = futures_util::future::join_all(
+        accepting.iter().map(|(event, body)| engine.accept(open.lane.clone(), event, source, body)),
+    )
+    .await;
+    let mut new = Vec::new();
+    for (answer, (event, _)) in kept.into_iter().zip(&accepting) {
+        if answer? == IngestAnswer::Accepted {
+            new.push(event.created_s);
+        }
+    }
+    Ok(new)
+}
+
+impl Engine {
+    /// Reads events again from a second on, on every lane; answers how many were new.
+    pub async fn backfill_events(&self, since_s: i64) -> Result<i64> {
+        let to_s = self.inner.clocks.business().unix_s() + 1;
+        let from_s = since_s.max(to_s - KEPT_S);
+        let mut new = 0;
+        for open in self.inner.lanes.all() {
+            let found = fetch(self, &open, from_s, to_s, "backfill").await?;
+            new += i64::try_from(found.len()).unwrap_or(i64::MAX);
+        }
+        Ok(new)
+    }
+}

@@ -1,0 +1,469 @@
+//! Read models for the API, the console and the command line: plain documents, lists in Stripe's shape.
+
+use bursar_domain::approval::{ApprovalState, Voter, may_decide};
+use bursar_domain::case::CaseState;
+use bursar_domain::id::{ApprovalId, CaseId, PersonId};
+use bursar_domain::proposal::ProposalState;
+use bursar_domain::role::Role;
+use bursar_domain::time::BusinessTime;
+use bursar_store::approvals::{self, Approval};
+use bursar_store::cases::{self, Case, Filter};
+use bursar_store::proposals::{self, Proposal};
+use bursar_store::{
+    Db, audit, decisions, events, executions, jobs, modes, people, pollers, quarantine, request_keys, tasks, timeline,
+};
+use futures_util::FutureExt as _;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::cards::{self, Sources, rfc3339};
+use crate::start::{Engine, store_error};
+use crate::stripe_api::permissions::Permission;
+use crate::{Error, Result};
+
+/// Who looks, so that a card can say what they may do.
+#[derive(Clone, Debug)]
+pub struct Viewer {
+    pub person: PersonId,
+    pub roles: Vec<Role>,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug)]
+pub struct Page {
+    pub items: Vec<Value>,
+    pub has_more: bool,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct LaneHealth {
+    pub lane: String,
+    pub connection: String,
+    pub mode: String,
+    pub sources: Vec<&'static str>,
+    pub complete_to: Option<String>,
+    pub polled_age_s: Option<u64>,
+    pub last_error: Option<String>,
+    pub stopped: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Health {
+    pub business_time: String,
+    pub lanes: Vec<LaneHealth>,
+    /// Configured connections that have not answered yet.
+    pub unconnected: Vec<String>,
+    pub queue: jobs::Depth,
+    pub oldest_due_age_s: Option<u64>,
+    pub events: i64,
+    pub last_event_age_s: Option<u64>,
+    pub quarantined: i64,
+    pub approvals_pending: i64,
+    pub oldest_approval_age_s: Option<u64>,
+    pub audit_head: i64,
+    pub audit_unsealed: i64,
+    pub kill_switches: Vec<(String, String)>,
+    pub single_operator: bool,
+    pub mail: bool,
+}
+
+fn page<T>(mut rows: Vec<T>, limit: i64, show: impl FnMut(T) -> Value) -> Page {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let has_more = rows.len() > limit;
+    rows.truncate(limit);
+    Page { items: rows.into_iter().map(show).collect(), has_more }
+}
+
+fn case_summary(case: &Case) -> Value {
+    let (until, outcome, on) = match &case.state {
+        CaseState::Waiting { until } => (Some(rfc3339(*until)), None, None),
+        CaseState::Closed { outcome, .. } => (None, Some(outcome.clone()), None),
+        CaseState::Blocked { on } => (None, None, Some(on.clone())),
+        CaseState::Open | CaseState::NeedsPerson => (None, None, None),
+    };
+    json!({
+        "object": "case",
+        "id": case.id.as_str(),
+        "lane": case.lane,
+        "livemode": case.lane.ends_with("/live"),
+        "playbook": case.key.playbook,
+        "about": {"kind": case.key.object_kind, "id": case.key.object_id},
+        "customer": case.customer,
+        "customer_name": case.details.customer_name,
+        "title": case.details.title,
+        "class": case.class,
+        "state": case.state.word(),
+        "waiting_until": until,
+        "blocked_on": on,
+        "outcome": outcome,
+        "amount": case.amount.map(|money| money.amount),
+        "currency": case.amount.map(|money| money.currency.as_str().to_owned()),
+        "amount_text": case.amount.map(|money| money.to_string()),
+        "due_at": case.due_at.map(|at| rfc3339(BusinessTime::from_micros(at))),
+        "opened_at": rfc3339(BusinessTime::from_micros(case.opened_at)),
+        "updated_at": rfc3339(BusinessTime::from_micros(case.updated_at)),
+    })
+}
+
+impl Engine {
+    /// Cases, last changed first. `after` is the id of the last one seen.
+    pub async fn cases(&self, mut filter: Filter, after: Option<&CaseId>, limit: i64) -> Result<Page> {
+        let mut db = self.inner.store.read().await?;
+        let keyring = self.inner.store.keyring();
+        if let Some(after) = after {
+            let last = cases::get(&mut db, keyring, after).await?;
+            let last = last.ok_or_else(|| Error::invalid("starting_after", "there is no such case"))?;
+            filter.before = Some((last.updated_at, last.id.to_string()));
+        }
+        filter.limit = limit + 1;
+        let rows = cases::list(&mut db, keyring, &filter).await?;
+        Ok(page(rows, limit, |case| case_summary(&case)))
+    }
+
+    /// One case with its timeline, proposals, tasks and decisions.
+    pub async fn case(&self, id: &CaseId) -> Result<Value> {
+        let mut db = self.inner.store.read().await?;
+        let keyring = self.inner.store.keyring();
+        let case = cases::get(&mut db, keyring, id).await?.ok_or_else(|| Error::not_found("case", id.as_str()))?;
+        let mut document = case_summary(&case);
+        let lines = timeline::of_case(&mut db, keyring, id).await?;
+        document["timeline"] = lines
+            .into_iter()
+            .map(|line| {
+                json!({"id": line.id, "at": rfc3339(BusinessTime::from_micros(line.at)), "kind": line.kind,
+                    "actor": {"type": line.actor.kind(), "label": line.actor.label()}, "data": line.body})
+            })
+            .collect();
+        let mut shown = Vec::new();
+        for proposal in proposals::of_case(&mut db, keyring, id).await? {
+            shown.push(self.proposal_document(&mut db, &proposal).await?);
+        }
+        document["proposals"] = Value::Array(shown);
+        document["tasks"] = json!(tasks::of_case(&mut db, keyring, id).await?);
+        document["decisions"] = json!(decisions::of_case(&mut db, id).await?);
+        Ok(document)
+    }
+
+    async fn proposal_document(&self, db: &mut Db, proposal: &Proposal) -> Result<Value> {
+        let approval = approvals::of_proposal(db, &proposal.id).await?;
+        let execution = executions::of_proposal(db, self.inner.store.keyring(), &proposal.id).await?;
+        let action = &proposal.content.action;
+        Ok(json!({
+            "object": "proposal",
+            "id": proposal.id.as_str(),
+            "verb": action.verb(),
+            "headline": cards::headline(action, None),
+            "params": action.params(),
+            "state": proposal.state.as_str(),
+            "why": proposal.settled_why,
+            "reason": proposal.content.rationale.reason,
+            "evidence": proposal.content.rationale.evidence,
+            "claimed": proposal.content.rationale.claimed,
+            "requested_by": {"type": proposal.actor.kind(), "label": proposal.actor.label()},
+            "proposed_at": rfc3339(proposal.proposed_at),
+            "verdict": proposal.verdict,
+            "policy_verdict": proposal.policy_verdict,
+            "digest": proposal.digest,
+            "approval": approval.map(|approval| approval.id.to_string()),
+            "execution": execution.as_ref().map(cards::receipt),
+        }))
+    }
+
+    /// Approvals, newest first. `pending` stands for open.
+    pub async fn approvals(
+        &self,
+        status: Option<&str>,
+        after: Option<&ApprovalId>,
+        limit: i64,
+        viewer: Option<&Viewer>,
+    ) -> Result<Page> {
+        let state = match status {
+            None => None,
+            Some("pending" | "open") => Some("open"),
+            Some("approved" | "met") => Some("met"),
+            Some("rejected" | "refused") => Some("refused"),
+            Some(other @ ("void" | "expired")) => Some(other),
+            Some(_) => {
+                return Err(Error::invalid("status", "status is pending, approved, rejected, expired or void"));
+            }
+        };
+        let mut db = self.inner.store.read().await?;
+        let before = match after {
+            Some(id) => {
+                let last = approvals::get(&mut db, id).await?;
+                let last = last.ok_or_else(|| Error::invalid("starting_after", "there is no such approval"))?;
+                Some((last.opened_at.micros(), id.as_str()))
+            }
+            None => None,
+        };
+        let rows = approvals::list(&mut db, state, before, limit + 1).await?;
+        let mut items = Vec::new();
+        for approval in rows {
+            items.push(self.approval_document(&mut db, &approval, viewer).await?);
+        }
+        Ok(page(items, limit, |item| item))
+    }
+
+    /// One approval with its card; once executed, with its receipt.
+    pub async fn approval(&self, id: &ApprovalId, viewer: Option<&Viewer>) -> Result<Value> {
+        let mut db = self.inner.store.read().await?;
+        let approval = approvals::get(&mut db, id).await?;
+        let approval = approval.ok_or_else(|| Error::not_found("approval", id.as_str()))?;
+        self.approval_document(&mut db, &approval, viewer).await
+    }
+
+    async fn approval_document(&self, db: &mut Db, approval: &Approval, viewer: Option<&Viewer>) -> Result<Value> {
+        let keyring = self.inner.store.keyring();
+        let proposal = proposals::get(db, keyring, &approval.proposal).await?;
+        let proposal = proposal.ok_or_else(|| Error::Broken(format!("{} without a proposal", approval.id)))?;
+        let case = cases::get(db, keyring, &approval.case).await?;
+        let execution = executions::of_proposal(db, keyring, &proposal.id).await?;
+        let (votes, everybody) = (approvals::votes(db, &approval.id).await?, people::all(db).await?);
+        let now = self.inner.clocks.business();
+        let sources = Sources {
+            proposal: &proposal,
+            approval,
+            votes: &votes,
+            people: &everybody,
+            customer: case.as_ref().and_then(|case| case.details.customer_name.as_deref()),
+            execution: execution.as_ref(),
+            installation: &self.inner.installation.id,
+            single_operator: self.inner.installation.single_operator,
+            now,
+        };
+        let status = status_word(approval.state, proposal.state);
+        let verdict_on_viewer = match viewer {
+            None => None,
+            Some(viewer) => {
+                let earlier = crate::approve::yes_voters(db, approval).await?;
+                let question = crate::approve::question(approval, sources.single_operator);
+                let voter = Voter { person: viewer.person.clone(), roles: viewer.roles.clone() };
+                Some(may_decide(&question, &voter, &earlier, now))
+            }
+        };
+        let mut document = json!({
+            "object": "approval",
+            "id": approval.id.as_str(),
+            "status": status,
+            "lane": approval.lane,
+            "livemode": approval.lane.ends_with("/live"),
+            "case": approval.case.as_str(),
+            "proposal": proposal.id.as_str(),
+            "proposal_state": proposal.state.as_str(),
+            "digest": approval.digest,
+            "opened_at": rfc3339(approval.opened_at),
+            "expires_at": rfc3339(approval.expires_at),
+            "closed_at": approval.closed_at.map(rfc3339),
+            "closed_why": approval.closed_why.clone().or_else(|| proposal.settled_why.clone()),
+            "may_decide": verdict_on_viewer.map(|verdict| verdict.is_ok()),
+            "may_not_because": verdict_on_viewer.and_then(std::result::Result::err).map(|error| error.to_string()),
+            "card": cards::card(&sources),
+        });
+        if let Some(execution) = &execution {
+            document["receipt"] = cards::receipt(execution);
+        }
+        Ok(document)
+    }
+
+    /// Kept events, newest first.
+    pub async fn events(&self, mut filter: events::Filter, after: Option<&str>, limit: i64) -> Result<Page> {
+        let mut db = self.inner.store.read().await?;
+        if let Some(after) = after {
+            let last = events::find(&mut db, after).await?;
+            let last = last.ok_or_else(|| Error::invalid("starting_after", "there is no such event"))?;
+            filter.before = Some((last.created_s, last.id));
+        }
+        filter.limit = limit + 1;
+        let rows = events::list(&mut db, &filter).await?;
+        Ok(page(rows, limit, |event| event_summary(&event)))
+    }
+
+    /// One event with its body as Stripe sent it.
+    pub async fn event(&self, id: &str) -> Result<Value> {
+        let mut db = self.inner.store.read().await?;
+        let event = events::find(&mut db, id).await?.ok_or_else(|| Error::not_found("event", id))?;
+        let body = event.body(&mut db, self.inner.store.keyring()).await?;
+        let mut document = event_summary(&event);
+        document["body"] = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        Ok(document)
+    }
+
+    /// Audit entries, newest first.
+    pub async fn audit_entries(&self, limit: i64, before_seq: Option<i64>) -> Result<Page> {
+        let rows = audit::newest(&mut self.inner.store.read().await?, limit + 1, before_seq).await?;
+        Ok(page(rows, limit, |row| {
+            json!({"object": "audit_entry", "id": row.entry.id.as_str(), "seq": row.seq, "hash": row.hash,
+                "at": rfc3339(BusinessTime::from_micros(row.entry.at)), "kind": row.entry.kind,
+                "lane": row.entry.lane, "actor": row.entry.actor, "data": row.entry.data,
+                "commits": row.entry.commits})
+        }))
+    }
+
+    /// Checks the whole audit.
+    pub async fn verify_audit(&self) -> Result<audit::Report> {
+        Ok(audit::verify(&mut self.inner.store.read().await?).await?)
+    }
+
+    pub async fn dead_letters(&self, limit: i64) -> Result<Page> {
+        let rows = jobs::dead(&mut self.inner.store.read().await?, limit + 1).await?;
+        Ok(page(rows, limit, |row| {
+            json!({"object": "dead_letter", "id": row.id, "lane": row.lane, "kind": row.kind, "about": row.payload,
+                "attempts": row.attempts, "error": row.last_error,
+                "created_at": rfc3339(BusinessTime::from_micros(row.created_at))})
+        }))
+    }
+
+    pub async fn quarantined(&self, limit: i64) -> Result<Page> {
+        let rows = quarantine::list(&mut self.inner.store.read().await?, limit + 1).await?;
+        Ok(page(rows, limit, |row| {
+            json!({"object": "quarantined_event", "id": row.id, "lane": row.lane, "reason": row.reason,
+                "source": row.source, "received_at": rfc3339(BusinessTime::from_micros(row.received_at))})
+        }))
+    }
+
+    pub async fn gaps(&self, limit: i64) -> Result<Page> {
+        let rows = pollers::gaps(&mut self.inner.store.read().await?, limit + 1).await?;
+        Ok(page(rows, limit, |gap| {
+            json!({"object": "gap", "id": gap.id, "lane": gap.lane,
+                "from": rfc3339(BusinessTime::from_unix_s(gap.from_s)), "to": rfc3339(BusinessTime::from_unix_s(gap.to_s)),
+                "length_s": gap.to_s - gap.from_s, "events": gap.events,
+                "found_at": rfc3339(BusinessTime::from_micros(gap.found_at))})
+        }))
+    }
+
+    /// The mode of every playbook on every lane.
+    pub async fn modes(&self) -> Result<Page> {
+        let set = modes::all(&mut self.inner.store.read().await?).await?;
+        let mut items = Vec::new();
+        for open in self.inner.lanes.all() {
+            let lane = open.lane.to_string();
+            for playbook in bursar_playbooks::ALL {
+                let known = set.iter().find(|row| row.lane == lane && row.playbook == playbook.name);
+                let mode = known.map_or(open.connection.mode, |row| row.mode);
+                items.push(json!({"object": "mode", "lane": lane, "playbook": playbook.name, "mode": mode.as_str(),
+                    "set_by": known.map(|row| row.changed_by.clone())}));
+            }
+        }
+        Ok(Page { items, has_more: false })
+    }
+
+    pub async fn case_counts(&self) -> Result<Vec<(String, i64)>> {
+        Ok(cases::counts(&mut self.inner.store.read().await?).await?)
+    }
+
+    pub async fn proposal_counts(&self) -> Result<Vec<(String, i64)>> {
+        Ok(proposals::counts(&mut self.inner.store.read().await?).await?)
+    }
+
+    pub async fn health(&self) -> Result<Health> {
+        let mut db = self.inner.store.read().await?;
+        let (business, machine) = (self.inner.clocks.business(), self.inner.clocks.machine());
+        let age_s = |at: i64| u64::try_from((machine.micros() - at).max(0) / 1_000_000).unwrap_or(0);
+        let queue = jobs::depth(&mut db, business.micros(), machine.micros()).await?;
+        let (count, newest) = events::totals(&mut db).await?;
+        let (pending, oldest) = approvals::pending(&mut db).await?;
+        let (head, _) = audit::head(&mut db).await?;
+        let killed = modes::killed(&mut db).await?;
+        let known = pollers::all(&mut db).await?;
+        let open = self.inner.lanes.all();
+        let lanes = open
+            .iter()
+            .map(|open| {
+                let lane = open.lane.to_string();
+                let poller = known.iter().find(|poller| poller.lane == lane);
+                let mut sources = Vec::new();
+                if open.connection.poll {
+                    sources.push("poll");
+                }
+                if open.connection.webhook {
+                    sources.push("webhook");
+                }
+                LaneHealth {
+                    connection: open.connection.name.clone(),
+                    mode: open.connection.mode.as_str().to_owned(),
+                    sources,
+                    complete_to: poller.map(|poller| rfc3339(BusinessTime::from_unix_s(poller.complete_to_s))),
+                    polled_age_s: poller.and_then(|poller| poller.polled_at).map(age_s),
+                    last_error: poller.and_then(|poller| poller.last_error.clone()),
+                    stopped: killed
+                        .iter()
+                        .find(|(scope, _)| *scope == format!("lane:{lane}") || scope == "all")
+                        .map(|(_, reason)| reason.clone()),
+                    lane,
+                }
+            })
+            .collect();
+        let configured = self.inner.settings.connections.iter().map(|connection| connection.name.clone());
+        Ok(Health {
+            business_time: rfc3339(business),
+            lanes,
+            unconnected: configured.filter(|name| !open.iter().any(|open| open.connection.name == *name)).collect(),
+            oldest_due_age_s: queue.oldest_due.map(age_s),
+            queue,
+            events: count,
+            last_event_age_s: newest.map(age_s),
+            quarantined: quarantine::count(&mut db).await?,
+            approvals_pending: pending,
+            oldest_approval_age_s: oldest
+                .map(|at| business.since(BusinessTime::from_micros(at)).as_secs()),
+            audit_head: head,
+            audit_unsealed: audit::unsealed(&mut db).await?.0,
+            kill_switches: killed,
+            single_operator: self.inner.installation.single_operator,
+            mail: self.inner.settings.mail.is_some(),
+        })
+    }
+
+    /// What the keys may do.
+    pub async fn permissions(&self) -> Result<Vec<(String, Vec<Permission>)>> {
+        let mut found = Vec::new();
+        for open in self.inner.lanes.all() {
+            found.push((open.lane.to_string(), open.client.permissions().await?));
+        }
+        Ok(found)
+    }
+
+    /// The kept answer to a request with an `Idempotency-Key`.
+    pub async fn kept_answer(&self, actor: &str, key: &str) -> Result<Option<request_keys::Kept>> {
+        Ok(request_keys::get(&mut self.inner.store.read().await?, actor, key).await?)
+    }
+
+    pub async fn keep_answer(&self, actor: &str, key: &str, kept: request_keys::Kept) -> Result<()> {
+        let (actor, key, at) = (actor.to_owned(), key.to_owned(), self.inner.clocks.machine().micros());
+        self.inner
+            .store
+            .write(move |tx| async move { request_keys::keep(tx, &actor, &key, &kept, at).await }.boxed())
+            .await
+            .map_err(store_error)
+    }
+}
+
+/// One word for an approval and what became of it.
+fn status_word(approval: ApprovalState, proposal: ProposalState) -> &'static str {
+    match (approval, proposal) {
+        (ApprovalState::Open, _) => "pending",
+        (ApprovalState::Refused, _) => "rejected",
+        (ApprovalState::Expired, _) => "expired",
+        (ApprovalState::Void, _) | (_, ProposalState::Void) => "void",
+        (ApprovalState::Met, ProposalState::Done) => "executed",
+        (ApprovalState::Met, ProposalState::Refused) => "failed",
+        (ApprovalState::Met, ProposalState::NoEffect) => "no_effect",
+        (ApprovalState::Met, ProposalState::InDoubt) => "in_doubt",
+        (ApprovalState::Met, _) => "approved",
+    }
+}
+
+fn event_summary(event: &events::Stored) -> Value {
+    json!({
+        "object": "kept_event",
+        "id": event.id,
+        "lane": event.lane,
+        "type": event.kind,
+        "about": {"kind": event.object_kind, "id": event.object_id},
+        "api_version": event.api_version,
+        "source": event.source,
+        "created": rfc3339(BusinessTime::from_unix_s(event.created_s)),
+        "received_at": rfc3339(BusinessTime::from_micros(event.received_at)),
+        "request_idempotency_key": event.request_key,
+    })
+}

@@ -1,0 +1,120 @@
+//! The workers: due jobs are claimed with a lease, each runs behind a panic boundary, and one that fails waits, or parks
+//! itself for a person, without holding up any other.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bursar_store::jobs::{self, Claim, Clock, Counts, Job};
+use futures_util::FutureExt as _;
+use tokio::sync::Semaphore;
+
+use crate::error::Fate;
+use crate::start::{Engine, store_error};
+use crate::{Error, Result};
+
+/// Longer than the longest a job can take: one request to Stripe and the reads around it.
+const LEASE: Duration = Duration::from_mins(4);
+/// How soon a timer of simulated time is noticed.
+const TICK: Duration = Duration::from_millis(200);
+
+/// Claims and runs until the engine stops.
+pub(crate) async fn run(engine: Engine) {
+    let slots = Arc::new(Semaphore::new(engine.inner.settings.workers.max(1)));
+    let mut stopping = engine.stopping();
+    while !engine.is_stopping() {
+        let claimed = match claim(&engine, &slots).await {
+            Ok(jobs) => jobs,
+            Err(error) => {
+                tracing::error!(%error, "no work could be claimed; trying again");
+                Vec::new()
+            }
+        };
+        let found = claimed.len();
+        for job in claimed {
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+            let engine_ = engine.clone();
+            engine
+                .spawn(async move {
+                    run_one(&engine_, &job).await;
+                    drop(slot);
+                    engine_.inner.work.notify_one();
+                })
+                .await;
+        }
+        engine.reap().await;
+        if found == 0 {
+            tokio::select! {
+                () = engine.inner.work.notified() => {}
+                () = tokio::time::sleep(TICK) => {}
+                _ = stopping.changed() => {}
+            }
+        }
+    }
+}
+
+async fn claim(engine: &Engine, slots: &Semaphore) -> Result<Vec<Job>> {
+    let free = i64::try_from(slots.available_permits()).unwrap_or(0);
+    if free == 0 {
+        return Ok(Vec::new());
+    }
+    let (business_now, machine_now) =
+        (engine.inner.clocks.business().micros(), engine.inner.clocks.machine().micros());
+    let due = jobs::any_due(&mut engine.inner.store.read().await?, business_now, machine_now).await?;
+    if !due {
+        return Ok(Vec::new());
+    }
+    let lease_us = i64::try_from(LEASE.as_micros()).unwrap_or(i64::MAX);
+    let claim = Claim { business_now, machine_now, lease_us, limit: free };
+    engine.inner.store.write(move |tx| async move { jobs::claim(tx, claim).await }.boxed()).await.map_err(store_error)
+}
+
+async fn run_one(engine: &Engine, job: &Job) {
+    let done = AssertUnwindSafe(perform(engine, job)).catch_unwind().await;
+    let result = done.unwrap_or_else(|_| Err(Error::Broken("the job panicked".to_owned())));
+    if let Err(error) = result
+        && let Err(worse) = settle(engine, job, &error).await
+    {
+        // The lease runs out and the job comes back.
+        tracing::error!(job = %job.id, %error, %worse, "a failed job could not be put back");
+    }
+}
+
+async fn perform(engine: &Engine, job: &Job) -> Result<()> {
+    match job.kind.as_str() {
+        "event" => engine.take_event(job).await,
+        "decide" | "timer" => engine.decide(job).await,
+        "execute" => engine.execute(job).await,
+        "expire" => engine.expire(job).await,
+        other => Err(Error::Broken(format!("nobody knows how to do a `{other}` job"))),
+    }
+}
+
+async fn settle(engine: &Engine, job: &Job, error: &Error) -> Result<()> {
+    let why: String = error.to_string().chars().take(500).collect();
+    let now = engine.inner.clocks.machine().micros();
+    let (job, fate) = (job.clone(), error.fate(job.attempts));
+    tracing::warn!(job = %job.id, kind = %job.kind, lane = %job.lane, attempts = job.attempts, ?fate, %why, "a job did not finish");
+    if fate == Fate::Park {
+        metrics::counter!("bursar_dead_letters_total", "kind" => job.kind.clone()).increment(1);
+    }
+    engine
+        .inner
+        .store
+        .write(move |tx| {
+            async move {
+                match fate {
+                    Fate::Leave => Ok(()),
+                    Fate::Park => jobs::park(tx, &job, &why).await,
+                    Fate::Wait { after, counts } => {
+                        let after = i64::try_from(after.as_micros()).unwrap_or(i64::MAX);
+                        let counts = if counts { Counts::Yes } else { Counts::No };
+                        jobs::put_back(tx, &job, Clock::Machine, now.saturating_add(after), &why, counts).await
+                    }
+                }
+            }
+            .boxed()
+        })
+        .await
+        .map_err(store_error)
+}

@@ -1,0 +1,68 @@
+//! What an engine is started with: already read, checked and free of file names and environment.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bursar_connectors::mail::SmtpMail;
+use bursar_domain::mode::Mode;
+use bursar_domain::role::Role;
+use bursar_policy::PolicyFile;
+use bursar_stripe::id::AccountId;
+use secrecy::SecretString;
+use serde_json::Value;
+
+use crate::home_money::HomeMoney;
+
+#[derive(Clone)]
+pub struct Settings {
+    pub data_dir: PathBuf,
+    /// Name of this process in leases and in the audit; unique to this start.
+    pub node: String,
+    pub connections: Vec<Connection>,
+    pub policies: Vec<PolicyFile>,
+    pub playbooks: BTreeMap<String, PlaybookSettings>,
+    pub home: HomeMoney,
+    /// Who is asked in assist mode.
+    pub assist_role: Role,
+    pub approval_expiry: Duration,
+    /// Where letters go out; none means that letters wait.
+    pub mail: Option<Arc<SmtpMail>>,
+    /// How old the mirror may be for a decision, business time.
+    pub mirror_age_max: Duration,
+    pub workers: usize,
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings").field("data_dir", &self.data_dir).field("node", &self.node).finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct PlaybookSettings {
+    pub body: Value,
+}
+
+/// One Stripe account in one mode, as configured under `[stripe.<name>]`.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    pub name: String,
+    pub api_base: String,
+    pub key: SecretString,
+    pub webhook_secrets: Vec<SecretString>,
+    pub connect_webhook_secrets: Vec<SecretString>,
+    /// Connected accounts whose events are expected.
+    pub connected: Vec<AccountId>,
+    pub poll: bool,
+    pub poll_interval: Duration,
+    /// How far back the very first poll looks; Stripe keeps events for 30 days.
+    pub first_poll_back: Duration,
+    /// Whether events are expected by webhook too, so that what only polling finds is a gap.
+    pub webhook: bool,
+    /// Every playbook's mode on this lane until somebody sets another.
+    pub mode: Mode,
+    /// Requests a second that Bursar allows itself.
+    pub requests_per_second: u32,
+}

@@ -1,0 +1,270 @@
+//! The thin HTTP client of one lane: pinned version, no redirects, no retries of its own, one deadline, capped bodies.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bursar_stripe::api_version::PINNED;
+use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::{Method, Response};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+
+use super::answer::{Answered, SendError};
+use super::kinds::collection;
+use super::limiter::{Class, Limiter};
+use super::{encode, permissions};
+use crate::{Error, Result};
+
+/// An answer drips in for at most this long.
+const DEADLINE: Duration = Duration::from_secs(80);
+const BODY_MAX: usize = 16 * 1024 * 1024;
+const PAGE: &str = "100";
+
+#[derive(Clone)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    base: Arc<str>,
+    key: SecretString,
+    /// The connected account it acts for.
+    account: Option<String>,
+    limiter: Arc<Limiter>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("base", &self.base).field("account", &self.account).finish_non_exhaustive()
+    }
+}
+
+/// A list as far as it was read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Listed {
+    pub(crate) items: Vec<Value>,
+    pub(crate) complete: bool,
+}
+
+/// The stored request of an intent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Written<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) body: &'a [u8],
+    pub(crate) idempotency_key: &'a str,
+    pub(crate) api_version: &'a str,
+}
+
+impl Client {
+    pub(crate) fn new(base: &str, key: SecretString, requests_per_second: u32) -> Result<Self> {
+        let http = reqwest::Client::builder()
+            .timeout(DEADLINE)
+            .connect_timeout(Duration::from_secs(10))
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("bursar/", env!("CARGO_PKG_VERSION")))
+            .no_proxy()
+            .build()
+            .map_err(|error| Error::Broken(format!("the HTTP client cannot be built: {error}")))?;
+        Ok(Self {
+            http,
+            base: base.trim_end_matches('/').into(),
+            key,
+            account: None,
+            limiter: Arc::new(Limiter::new(requests_per_second)),
+        })
+    }
+
+    /// The same connection on behalf of a connected account.
+    pub(crate) fn acting_for(&self, account: &str) -> Self {
+        Self { account: Some(account.to_owned()), ..self.clone() }
+    }
+
+    /// Whether the key says live.
+    pub(crate) fn is_live(&self) -> bool {
+        let key = self.key.expose_secret();
+        key.starts_with("sk_live_") || key.starts_with("rk_live_")
+    }
+
+    /// The account the key belongs to.
+    pub(crate) async fn own_account(&self) -> Result<Value> {
+        self.get("/v1/account", &[], Class::Interactive).await?.ok_or_else(|| Error::not_found("account", "own"))
+    }
+
+    /// One object by kind; nothing when it does not exist.
+    pub(crate) async fn object(&self, kind: &str, id: &str, class: Class) -> Result<Option<Value>> {
+        let collection = readable(kind)?;
+        if !is_plain(id) {
+            return Err(Error::invalid("id", format!("`{}` is no Stripe id", id.chars().take(40).collect::<String>())));
+        }
+        self.get(&format!("/v1/{collection}/{id}"), &[], class).await
+    }
+
+    /// A whole list, newest first, or its first `max` items.
+    pub(crate) async fn list(&self, kind: &str, filter: &[(&str, &str)], max: usize, class: Class) -> Result<Listed> {
+        let path = format!("/v1/{}", readable(kind)?);
+        let mut listed = Listed::default();
+        let mut after: Option<String> = None;
+        loop {
+            let mut query = filter.to_vec();
+            query.push(("limit", PAGE));
+            if let Some(after) = &after {
+                query.push(("starting_after", after));
+            }
+            let page = self.get(&path, &query, class).await?.unwrap_or(Value::Null);
+            let items = page.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
+            let more = page.get("has_more").and_then(Value::as_bool).unwrap_or(false);
+            after = items.last().and_then(|item| item.get("id")).and_then(Value::as_str).map(str::to_owned);
+            listed.items.extend(items);
+            if !more || after.is_none() {
+                listed.complete = !more;
+                return Ok(listed);
+            }
+            if listed.items.len() >= max {
+                return Ok(listed);
+            }
+        }
+    }
+
+    /// Sends the stored bytes of an intent.
+    pub(crate) async fn send(&self, written: Written<'_>) -> std::result::Result<Answered, SendError> {
+        self.limiter.turn(Class::Action).await;
+        let request = self
+            .request(Method::POST, written.path, written.api_version)
+            .map_err(|error| SendError::NotSent(error.to_string()))?
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("idempotency-key", written.idempotency_key)
+            .body(written.body.to_vec());
+        let response = request.send().await.map_err(|error| {
+            let why = without_url(&error);
+            if error.is_connect() || error.is_builder() { SendError::NotSent(why) } else { SendError::Lost(why) }
+        })?;
+        let answered = read(response).await.map_err(SendError::Lost)?;
+        if answered.status == 429 {
+            self.limiter.slow_down(super::answer::retry_after(&answered).unwrap_or(Duration::from_secs(1)));
+        }
+        Ok(answered)
+    }
+
+    /// What the key may do, as far as reading tells.
+    pub(crate) async fn permissions(&self) -> Result<Vec<permissions::Permission>> {
+        let mut found = Vec::new();
+        for (resource, needed_for) in permissions::READS.iter().copied() {
+            let granted = match self.get(&format!("/v1/{resource}"), &[("limit", "1")], Class::Interactive).await {
+                Ok(_) => permissions::Granted::Yes,
+                Err(Error::StripeRefused { status: 403, .. }) => permissions::Granted::No,
+                Err(Error::StripeRefused { status: 400, .. }) => permissions::Granted::Unknown,
+                Err(error) => return Err(error),
+            };
+            found.push(permissions::Permission { resource, access: "read", granted, needed_for });
+        }
+        found.extend(permissions::WRITES.iter().map(|(resource, needed_for)| permissions::Permission {
+            resource,
+            access: "write",
+            granted: permissions::Granted::Unknown,
+            needed_for,
+        }));
+        Ok(found)
+    }
+
+    /// Registers a webhook endpoint for exactly these events. Setting Bursar up is the one write that is no action:
+    /// a person runs it by hand with their own key at hand.
+    pub(crate) async fn register_webhook(&self, url: &str, events: &[&str], connect: bool) -> Result<Value> {
+        let mut pairs = vec![("url", url), ("api_version", PINNED), ("connect", if connect { "true" } else { "false" })];
+        pairs.extend(events.iter().map(|event| ("enabled_events[]", *event)));
+        let request = self
+            .request(Method::POST, "/v1/webhook_endpoints", PINNED)?
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(encode(pairs));
+        let response = request.send().await.map_err(|error| unavailable(without_url(&error)))?;
+        let answered = read(response).await.map_err(unavailable)?;
+        self.understand(&answered)?.ok_or_else(|| Error::not_found("webhook endpoint", url))
+    }
+
+    async fn get(&self, path: &str, query: &[(&str, &str)], class: Class) -> Result<Option<Value>> {
+        self.limiter.turn(class).await;
+        let query = encode(query.iter().copied());
+        let target = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+        let request = self.request(Method::GET, &target, PINNED)?;
+        let response = request.send().await.map_err(|error| unavailable(without_url(&error)))?;
+        let answered = read(response).await.map_err(unavailable)?;
+        self.understand(&answered)
+    }
+
+    fn understand(&self, answered: &Answered) -> Result<Option<Value>> {
+        let body: Option<Value> = serde_json::from_slice(&answered.body).ok();
+        match (answered.status, body) {
+            (200..=299, Some(body)) if body.is_object() => Ok(Some(body)),
+            (404, _) => Ok(None),
+            (429, _) => {
+                let after = super::answer::retry_after(answered).unwrap_or(Duration::from_secs(1));
+                self.limiter.slow_down(after);
+                Err(Error::Unavailable { on: "Stripe", why: "rate limit".to_owned(), after })
+            }
+            (400..=499, body) => {
+                let text = |field: &str| {
+                    let found = body.as_ref().and_then(|body| body.pointer(&format!("/error/{field}")));
+                    found.and_then(Value::as_str).unwrap_or_default().chars().take(300).collect::<String>()
+                };
+                Err(Error::StripeRefused { status: answered.status, code: text("code"), message: text("message") })
+            }
+            (status, _) => Err(unavailable(format!("answered {status} with nothing that can be read"))),
+        }
+    }
+
+    fn request(&self, method: Method, target: &str, api_version: &str) -> Result<reqwest::RequestBuilder> {
+        let mut headers = HeaderMap::new();
+        let broken = |_| Error::Broken("a header value cannot be sent".to_owned());
+        let mut bearer =
+            HeaderValue::from_str(&format!("Bearer {}", self.key.expose_secret())).map_err(broken)?;
+        bearer.set_sensitive(true);
+        headers.insert("authorization", bearer);
+        headers.insert("stripe-version", HeaderValue::from_str(api_version).map_err(broken)?);
+        if let Some(account) = &self.account {
+            headers.insert("stripe-account", HeaderValue::from_str(account).map_err(broken)?);
+        }
+        Ok(self.http.request(method, format!("{}{target}", self.base)).headers(headers))
+    }
+}
+
+fn readable(kind: &str) -> Result<&'static str> {
+    collection(kind).ok_or_else(|| Error::invalid("kind", format!("objects of kind `{kind}` cannot be read")))
+}
+
+fn is_plain(id: &str) -> bool {
+    (1..=255).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+}
+
+fn unavailable(why: String) -> Error {
+    Error::Unavailable { on: "Stripe", why, after: Duration::from_secs(2) }
+}
+
+/// What went wrong, without the address, which may hold ids.
+fn without_url(error: &reqwest::Error) -> String {
+    use std::error::Error as _;
+    let kind = if error.is_timeout() {
+        "no answer in time"
+    } else if error.is_connect() {
+        "cannot connect"
+    } else {
+        "the connection broke"
+    };
+    match error.source() {
+        Some(source) => format!("{kind}: {source}"),
+        None => kind.to_owned(),
+    }
+}
+
+async fn read(mut response: Response) -> std::result::Result<Answered, String> {
+    let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let mut answered = Answered {
+        status: response.status().as_u16(),
+        request_id: header("request-id"),
+        replayed: header("idempotent-replayed").as_deref() == Some("true"),
+        retry_after: header("retry-after"),
+        body: Vec::new(),
+    };
+    while let Some(chunk) = response.chunk().await.map_err(|error| without_url(&error))? {
+        if answered.body.len() + chunk.len() > BODY_MAX {
+            return Err("the answer is too large".to_owned());
+        }
+        answered.body.extend_from_slice(&chunk);
+    }
+    Ok(answered)
+}

@@ -1,0 +1,164 @@
+//! Approvals and votes. One vote a person and approval; an approval leaves `open` once.
+
+use bursar_domain::approval::{ApprovalState, Choice};
+use bursar_domain::id::{ApprovalId, CaseId, PersonId, ProposalId, VoteId};
+use bursar_domain::time::BusinessTime;
+use bursar_domain::verdict::Requirement;
+
+use crate::{Db, Error, Result, Row, Tx, params};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approval {
+    pub id: ApprovalId,
+    pub lane: String,
+    pub proposal: ProposalId,
+    pub case: CaseId,
+    pub digest: String,
+    pub state: ApprovalState,
+    pub requirements: Vec<Requirement>,
+    /// The people behind the proposal.
+    pub makers: Vec<PersonId>,
+    pub opened_at: BusinessTime,
+    pub expires_at: BusinessTime,
+    pub closed_at: Option<BusinessTime>,
+    pub closed_why: Option<String>,
+}
+
+fn json<T: serde::Serialize>(value: &T, column: &'static str, id: &ApprovalId) -> Result<String> {
+    serde_json::to_string(value).map_err(|_| Error::corrupt("approvals", column, id.as_str()))
+}
+
+pub async fn add(tx: &mut Tx, new: &Approval) -> Result<()> {
+    let (requirements, makers) =
+        (json(&new.requirements, "requirements", &new.id)?, json(&new.makers, "makers", &new.id)?);
+    let sql = "INSERT INTO approvals (id, lane, proposal_id, case_id, digest, state, requirements, makers, opened_at,
+                   expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    let row = params![
+        new.id.as_str(),
+        &new.lane,
+        new.proposal.as_str(),
+        new.case.as_str(),
+        &new.digest,
+        new.state.as_str(),
+        &requirements,
+        &makers,
+        new.opened_at.micros(),
+        new.expires_at.micros()
+    ];
+    tx.execute(sql, row).await.map(|_| ())
+}
+
+/// Closes an open approval; a second close fails and changes nothing.
+pub async fn close(tx: &mut Tx, id: &ApprovalId, to: ApprovalState, now: BusinessTime, why: &str) -> Result<()> {
+    let sql = "UPDATE approvals SET state = $1, closed_at = $2, closed_why = $3 WHERE id = $4 AND state = 'open'";
+    tx.execute_one("the approval is already decided", sql, params![to.as_str(), now.micros(), why, id.as_str()]).await
+}
+
+const COLUMNS: &str = "id, lane, proposal_id, case_id, digest, state, requirements, makers, opened_at, expires_at, \
+                       closed_at, closed_why";
+
+fn from_row(row: &Row) -> Result<Approval> {
+    Ok(Approval {
+        id: row.parse("approvals", "id", |text| text.parse().ok())?,
+        lane: row.text("lane")?,
+        proposal: row.parse("approvals", "proposal_id", |text| text.parse().ok())?,
+        case: row.parse("approvals", "case_id", |text| text.parse().ok())?,
+        digest: row.text("digest")?,
+        state: row.parse("approvals", "state", ApprovalState::parse)?,
+        requirements: row.json("approvals", "requirements")?,
+        makers: row.json("approvals", "makers")?,
+        opened_at: BusinessTime::from_micros(row.int("opened_at")?),
+        expires_at: BusinessTime::from_micros(row.int("expires_at")?),
+        closed_at: row.opt_int("closed_at")?.map(BusinessTime::from_micros),
+        closed_why: row.opt_text("closed_why")?,
+    })
+}
+
+async fn one(db: &mut Db, tail: &str, value: &str) -> Result<Option<Approval>> {
+    let rows = db.built(format!("SELECT {COLUMNS} FROM approvals {tail}"), params![value]).await?;
+    rows.first().map(from_row).transpose()
+}
+
+pub async fn get(db: &mut Db, id: &ApprovalId) -> Result<Option<Approval>> {
+    one(db, "WHERE id = $1", id.as_str()).await
+}
+
+pub async fn of_proposal(db: &mut Db, id: &ProposalId) -> Result<Option<Approval>> {
+    one(db, "WHERE proposal_id = $1", id.as_str()).await
+}
+
+/// Newest first; `before` is the last row seen, exclusive.
+pub async fn list(
+    db: &mut Db,
+    state: Option<&str>,
+    before: Option<(i64, &str)>,
+    limit: i64,
+) -> Result<Vec<Approval>> {
+    let tail = "WHERE ($1 IS NULL OR state = $1) AND ($2 IS NULL OR opened_at < $2 OR (opened_at = $2 AND id < $3))
+                ORDER BY opened_at DESC, id DESC LIMIT $4";
+    let sql = format!("SELECT {COLUMNS} FROM approvals {tail}");
+    let (at, id) = (before.map(|(at, _)| at), before.map(|(_, id)| id));
+    db.built(sql, params![state, at, id, limit]).await?.iter().map(from_row).collect()
+}
+
+/// How many wait, and since when the oldest does (business time).
+pub async fn pending(db: &mut Db) -> Result<(i64, Option<i64>)> {
+    let row =
+        db.first("SELECT COUNT(*) AS n, MIN(opened_at) AS oldest FROM approvals WHERE state = 'open'", &[]).await?;
+    row.map_or(Ok((0, None)), |row| Ok((row.int("n")?, row.opt_int("oldest")?)))
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Vote {
+    pub id: VoteId,
+    pub approval: ApprovalId,
+    pub person: PersonId,
+    pub choice: Choice,
+    pub digest: String,
+    pub at: i64,
+    /// `console`, `api`, `cli`.
+    pub method: String,
+    pub reason: Option<String>,
+}
+
+pub async fn add_vote(tx: &mut Tx, vote: &Vote) -> Result<()> {
+    let sql = "INSERT INTO votes (id, approval_id, person, choice, digest, at, method, reason)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let row = params![
+        vote.id.as_str(),
+        vote.approval.as_str(),
+        vote.person.as_str(),
+        vote.choice.as_str(),
+        &vote.digest,
+        vote.at,
+        &vote.method,
+        vote.reason.as_deref()
+    ];
+    tx.execute(sql, row).await.map(|_| ())
+}
+
+/// In the order they were cast.
+pub async fn votes(db: &mut Db, approval: &ApprovalId) -> Result<Vec<Vote>> {
+    let sql = "SELECT id, approval_id, person, choice, digest, at, method, reason FROM votes
+               WHERE approval_id = $1 ORDER BY at, id";
+    let rows = db.all(sql, params![approval.as_str()]).await?;
+    rows.iter()
+        .map(|row| {
+            let choice = match row.text("choice")?.as_str() {
+                "approve" => Choice::Approve,
+                "reject" => Choice::Reject,
+                _ => return Err(Error::corrupt("votes", "choice", row.text("id")?)),
+            };
+            Ok(Vote {
+                id: row.parse("votes", "id", |text| text.parse().ok())?,
+                approval: row.parse("votes", "approval_id", |text| text.parse().ok())?,
+                person: row.parse("votes", "person", |text| text.parse().ok())?,
+                choice,
+                digest: row.text("digest")?,
+                at: row.int("at")?,
+                method: row.text("method")?,
+                reason: row.opt_text("reason")?,
+            })
+        })
+        .collect()
+}

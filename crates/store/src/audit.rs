@@ -1,0 +1,117 @@
+//! The audit: entries appended in the transaction of what they record, sealed into one chain in batches. An entry
+//! commits to rows by hash; `verify` recomputes chain and rows and names the first thing that is off.
+
+mod rows;
+mod verify;
+
+use bursar_domain::audit::{Commitment, Entry, GENESIS, chain_hash};
+use bursar_domain::id::AuditId;
+use serde_json::Value as Json;
+
+pub use verify::{Finding, Report, verify};
+
+use crate::{Db, Error, Result, Row, Tx, params};
+
+/// What is recorded, before it gets its writer and number.
+#[derive(Clone, Debug)]
+pub struct Record {
+    pub id: AuditId,
+    /// Machine time.
+    pub at: i64,
+    pub kind: &'static str,
+    pub lane: Option<String>,
+    pub actor: Option<String>,
+    pub data: Json,
+    pub commits: Vec<Commitment>,
+}
+
+/// Appends in this transaction: if this fails the whole change fails.
+pub async fn append(tx: &mut Tx, record: Record) -> Result<()> {
+    let writer_seq = tx.writer_seq + 1;
+    let entry = Entry {
+        id: record.id,
+        writer: tx.writer.clone(),
+        writer_seq,
+        at: record.at,
+        kind: record.kind.to_owned(),
+        lane: record.lane,
+        actor: record.actor,
+        data: record.data,
+        commits: record.commits,
+    };
+    let body = entry.body().map_err(|error| Error::Database(error.to_string()))?;
+    let sql = "INSERT INTO audit (id, writer, writer_seq, at, kind, body) VALUES ($1, $2, $3, $4, $5, $6)";
+    let writer = tx.writer.clone();
+    tx.execute(sql, params![entry.id.as_str(), &writer, writer_seq, entry.at, &entry.kind, &body]).await?;
+    tx.writer_seq = writer_seq;
+    Ok(())
+}
+
+/// Where the chain ends.
+pub async fn head(db: &mut Db) -> Result<(i64, String)> {
+    let sql = "SELECT seq, hash FROM audit WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1";
+    match db.first(sql, &[]).await? {
+        Some(row) => Ok((row.int("seq")?, row.text("hash")?)),
+        None => Ok((0, GENESIS.to_owned())),
+    }
+}
+
+/// Chains up to `limit` waiting entries; answers how many, and where the chain now ends. The unique number makes a
+/// fork impossible: the second of two sealers fails and changes nothing.
+pub async fn seal(tx: &mut Tx, limit: i64) -> Result<(u64, i64, String)> {
+    let (mut seq, mut hash) = head(tx).await?;
+    let sql = "SELECT id, body FROM audit WHERE seq IS NULL ORDER BY writer, writer_seq LIMIT $1";
+    let waiting = tx.all(sql, params![limit]).await?;
+    let mut sealed = 0;
+    for row in waiting {
+        seq += 1;
+        hash = chain_hash(&hash, seq, &row.text("body")?);
+        let sql = "UPDATE audit SET seq = $1, hash = $2 WHERE id = $3 AND seq IS NULL";
+        tx.execute_one("audit entry", sql, params![seq, &hash, &row.text("id")?]).await?;
+        sealed += 1;
+    }
+    Ok((sealed, seq, hash))
+}
+
+/// A stored entry, as listed and exported.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub struct Stored {
+    pub seq: Option<i64>,
+    pub hash: Option<String>,
+    pub entry: Entry,
+}
+
+impl Stored {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self { seq: row.opt_int("seq")?, hash: row.opt_text("hash")?, entry: row.json("audit", "body")? })
+    }
+}
+
+/// Newest first.
+pub async fn newest(db: &mut Db, limit: i64, before_seq: Option<i64>) -> Result<Vec<Stored>> {
+    let sql = "SELECT id, seq, hash, body FROM audit
+               WHERE $1 IS NULL OR seq < $1
+               ORDER BY at DESC, writer_seq DESC LIMIT $2";
+    db.all(sql, params![before_seq, limit]).await?.iter().map(Stored::from_row).collect()
+}
+
+/// Sealed entries after a number, oldest first: for export.
+pub async fn after(db: &mut Db, seq: i64, limit: i64) -> Result<Vec<Stored>> {
+    let sql = "SELECT id, seq, hash, body FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2";
+    db.all(sql, params![seq, limit]).await?.iter().map(Stored::from_row).collect()
+}
+
+/// Entries that wait for the sealer, and how old the oldest is (machine time of its writing).
+pub async fn unsealed(db: &mut Db) -> Result<(i64, Option<i64>)> {
+    let row = db.first("SELECT COUNT(*) AS n, MIN(at) AS oldest FROM audit WHERE seq IS NULL", &[]).await?;
+    row.map_or(Ok((0, None)), |row| Ok((row.int("n")?, row.opt_int("oldest")?)))
+}
+
+/// The commitment to a row as it now stands, for the entry that records its change.
+pub async fn commitment(db: &mut Db, table: rows::Table, key: &str) -> Result<Commitment> {
+    let hash = rows::hash(db, table, key).await?.ok_or_else(|| Error::Conflict(format!("{} {key}", table.as_str())))?;
+    Ok(Commitment { table: table.as_str().to_owned(), key: key.to_owned(), hash })
+}
+
+pub use rows::Table;
+pub(crate) use rows::event_group_hash;

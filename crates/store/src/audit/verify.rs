@@ -1,0 +1,139 @@
+//! Checking the whole audit: every sealed entry against the chain, every row an entry commits to against its hash, and
+//! each writer's own count for holes. Needs only read access and no keys.
+
+use std::collections::BTreeMap;
+
+use bursar_domain::audit::{Entry, GENESIS, chain_hash};
+use serde::Serialize;
+
+use super::rows::{self, Table};
+use crate::{Db, Result, params};
+
+/// The first thing that is off.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// `chain`, `row`, `writer` or `entry`.
+    pub what: &'static str,
+    pub seq: Option<i64>,
+    pub entry: Option<String>,
+    pub table: Option<String>,
+    pub key: Option<String>,
+    pub detail: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    pub ok: bool,
+    pub entries: i64,
+    pub unsealed: i64,
+    pub rows: i64,
+    pub head: String,
+    pub first_bad: Option<Finding>,
+}
+
+const PAGE: i64 = 1_000;
+
+/// Reads the chain from its start. Stops at the first finding: everything after it rests on nothing.
+pub async fn verify(db: &mut Db) -> Result<Report> {
+    let mut walk = Walk { head: GENESIS.to_owned(), ..Walk::default() };
+    let mut first_bad = None;
+    'pages: loop {
+        let sql = "SELECT id, seq, hash, body FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2";
+        let page = db.all(sql, params![walk.seq, PAGE]).await?;
+        if page.is_empty() {
+            break;
+        }
+        for row in &page {
+            let stored = (row.int("seq")?, row.text("id")?, row.text("hash")?, row.text("body")?);
+            if let Err(finding) = walk.step(stored) {
+                first_bad = Some(finding);
+                break 'pages;
+            }
+        }
+    }
+    let (unsealed, _) = super::unsealed(db).await?;
+    if first_bad.is_none() {
+        first_bad = check_rows(db, &walk).await?;
+    }
+    Ok(Report {
+        ok: first_bad.is_none(),
+        entries: walk.seq,
+        unsealed,
+        rows: i64::try_from(walk.rows.len()).unwrap_or(i64::MAX),
+        head: walk.head,
+        first_bad,
+    })
+}
+
+/// What an entry said about a row: the last sealed word counts.
+struct Said {
+    seq: i64,
+    entry: String,
+    hash: String,
+}
+
+#[derive(Default)]
+struct Walk {
+    seq: i64,
+    head: String,
+    writers: BTreeMap<String, i64>,
+    rows: BTreeMap<(String, String), Said>,
+}
+
+impl Walk {
+    fn step(&mut self, (seq, id, hash, body): (i64, String, String, String)) -> std::result::Result<(), Finding> {
+        let bad = |what, detail: String| Finding {
+            what,
+            seq: Some(seq),
+            entry: Some(id.clone()),
+            table: Some("audit".to_owned()),
+            key: Some(id.clone()),
+            detail,
+        };
+        if seq != self.seq + 1 {
+            return Err(bad("chain", format!("entry {} is missing", self.seq + 1)));
+        }
+        if chain_hash(&self.head, seq, &body) != hash {
+            return Err(bad("chain", "the entry or the one before it was changed".to_owned()));
+        }
+        let entry: Entry =
+            serde_json::from_str(&body).map_err(|error| bad("entry", format!("not an entry: {error}")))?;
+        if entry.id.as_str() != id {
+            return Err(bad("entry", format!("the row is called {id}, the entry {}", entry.id)));
+        }
+        let count = self.writers.entry(entry.writer.clone()).or_insert(0);
+        if entry.writer_seq != *count + 1 {
+            return Err(bad("writer", format!("{} wrote an entry {} that is not here", entry.writer, *count + 1)));
+        }
+        *count = entry.writer_seq;
+        for commit in entry.commits {
+            let said = Said { seq, entry: id.clone(), hash: commit.hash };
+            self.rows.insert((commit.table, commit.key), said);
+        }
+        self.seq = seq;
+        self.head = hash;
+        Ok(())
+    }
+}
+
+async fn check_rows(db: &mut Db, walk: &Walk) -> Result<Option<Finding>> {
+    for ((table, key), said) in &walk.rows {
+        let finding = |detail: String| Finding {
+            what: "row",
+            seq: Some(said.seq),
+            entry: Some(said.entry.clone()),
+            table: Some(table.clone()),
+            key: Some(key.clone()),
+            detail,
+        };
+        let Some(known) = Table::parse(table) else {
+            return Ok(Some(finding("a table this version does not know".to_owned())));
+        };
+        match rows::hash(db, known, key).await? {
+            Some(hash) if hash == said.hash => {}
+            Some(_) => return Ok(Some(finding("the row was changed after it was recorded".to_owned()))),
+            None => return Ok(Some(finding("the row is gone".to_owned()))),
+        }
+    }
+    Ok(None)
+}

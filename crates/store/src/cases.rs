@@ -1,0 +1,214 @@
+//! Cases: at most one open for an object and playbook. Title and names are sealed; what the inbox sorts by is a column.
+
+use bursar_domain::case::{CaseKey, CaseState};
+use bursar_domain::id::CaseId;
+use bursar_domain::time::BusinessTime;
+use bursar_stripe::currency::Currency;
+use bursar_stripe::money::Money;
+use serde::{Deserialize, Serialize};
+
+use crate::seal::Keyring;
+use crate::{Db, Error, Result, Row, Tx, params};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    pub id: CaseId,
+    pub lane: String,
+    pub key: CaseKey,
+    pub customer: Option<String>,
+    pub state: CaseState,
+    pub class: Option<String>,
+    pub amount: Option<Money>,
+    /// When something must have happened, business time.
+    pub due_at: Option<i64>,
+    pub opened_at: i64,
+    pub updated_at: i64,
+    pub subject: String,
+    pub details: Details,
+}
+
+/// What names people: sealed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Details {
+    pub title: String,
+    pub customer_name: Option<String>,
+}
+
+const COLUMNS: &str = "id, lane, playbook, object_kind, object_id, customer, state_data, class, amount, currency, due_at, \
+                       opened_at, updated_at, subject, details";
+
+fn select(tail: &str) -> String {
+    format!("SELECT {COLUMNS} FROM cases {tail}")
+}
+
+fn purpose(id: &str) -> String {
+    format!("cases\n{id}")
+}
+
+/// Writes a case, new or changed.
+pub async fn save(tx: &mut Tx, keyring: &Keyring, case: &Case, at: i64) -> Result<()> {
+    let key = keyring.for_writing(tx, &case.lane, &case.subject, at).await?;
+    let details = serde_json::to_vec(&case.details).map_err(|_| Error::corrupt("cases", "details", case.id.as_str()))?;
+    let sealed = keyring.seal(&key, &purpose(case.id.as_str()), &details)?;
+    let state_data =
+        serde_json::to_string(&case.state).map_err(|_| Error::corrupt("cases", "state_data", case.id.as_str()))?;
+    let closed_at = match &case.state {
+        CaseState::Closed { at, .. } => Some(at.micros()),
+        _ => None,
+    };
+    let currency = case.amount.map(|money| money.currency);
+    let sql = "INSERT INTO cases (id, lane, playbook, object_kind, object_id, customer, state, state_data, class, amount,
+                   currency, due_at, opened_at, updated_at, closed_at, subject, details)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+               ON CONFLICT (id) DO UPDATE SET customer = excluded.customer, state = excluded.state,
+                   state_data = excluded.state_data, class = excluded.class, amount = excluded.amount,
+                   currency = excluded.currency, due_at = excluded.due_at, updated_at = excluded.updated_at,
+                   closed_at = excluded.closed_at, subject = excluded.subject, details = excluded.details";
+    let row = params![
+        case.id.as_str(),
+        &case.lane,
+        &case.key.playbook,
+        &case.key.object_kind,
+        &case.key.object_id,
+        case.customer.as_deref(),
+        case.state.word(),
+        &state_data,
+        case.class.as_deref(),
+        case.amount.map(|money| money.amount),
+        currency.as_ref().map(Currency::as_str),
+        case.due_at,
+        case.opened_at,
+        case.updated_at,
+        closed_at,
+        &case.subject,
+        &sealed
+    ];
+    tx.execute(sql, row).await.map(|_| ())
+}
+
+async fn from_row(db: &mut Db, keyring: &Keyring, row: &Row) -> Result<Case> {
+    let (id, lane, subject) = (row.text("id")?, row.text("lane")?, row.text("subject")?);
+    let key = keyring.for_reading(db, &lane, &subject).await;
+    // An erased customer leaves the case without a name.
+    let details = match key {
+        Ok(key) => {
+            let plain = keyring.unseal(&key, &purpose(&id), &row.blob("details")?)?;
+            serde_json::from_slice(&plain).map_err(|_| Error::corrupt("cases", "details", &id))?
+        }
+        Err(Error::Unsealable(_)) => Details { title: "(erased)".to_owned(), customer_name: None },
+        Err(error) => return Err(error),
+    };
+    Ok(Case {
+        id: id.parse().map_err(|_| Error::corrupt("cases", "id", &id))?,
+        lane,
+        key: CaseKey {
+            playbook: row.text("playbook")?,
+            object_kind: row.text("object_kind")?,
+            object_id: row.text("object_id")?,
+        },
+        customer: row.opt_text("customer")?,
+        state: row.json("cases", "state_data")?,
+        class: row.opt_text("class")?,
+        amount: money(row, "cases")?,
+        due_at: row.opt_int("due_at")?,
+        opened_at: row.int("opened_at")?,
+        updated_at: row.int("updated_at")?,
+        subject,
+        details,
+    })
+}
+
+/// `amount` and `currency` of a row together.
+pub(crate) fn money(row: &Row, table: &'static str) -> Result<Option<Money>> {
+    match (row.opt_int("amount")?, row.opt_text("currency")?) {
+        (Some(amount), Some(currency)) => {
+            let currency = Currency::parse(&currency).map_err(|_| Error::corrupt(table, "currency", currency))?;
+            Ok(Some(Money::new(amount, currency)))
+        }
+        _ => Ok(None),
+    }
+}
+
+async fn many(db: &mut Db, keyring: &Keyring, rows: Vec<Row>) -> Result<Vec<Case>> {
+    let mut cases = Vec::with_capacity(rows.len());
+    for row in &rows {
+        cases.push(from_row(db, keyring, row).await?);
+    }
+    Ok(cases)
+}
+
+pub async fn get(db: &mut Db, keyring: &Keyring, id: &CaseId) -> Result<Option<Case>> {
+    let rows = db.built(select("WHERE id = $1"), params![id.as_str()]).await?;
+    Ok(many(db, keyring, rows).await?.pop())
+}
+
+/// The open case of a key.
+pub async fn open_of(db: &mut Db, keyring: &Keyring, lane: &str, key: &CaseKey) -> Result<Option<Case>> {
+    let tail = "WHERE lane = $1 AND playbook = $2 AND object_kind = $3 AND object_id = $4 AND closed_at IS NULL";
+    let rows =
+        db.built(select(tail), params![lane, &key.playbook, &key.object_kind, &key.object_id]).await?;
+    Ok(many(db, keyring, rows).await?.pop())
+}
+
+/// Keys of a customer's open cases of a playbook.
+pub async fn open_of_customer(db: &mut Db, lane: &str, playbook: &str, customer: &str) -> Result<Vec<CaseKey>> {
+    let sql = "SELECT object_kind, object_id FROM cases
+               WHERE lane = $1 AND customer = $2 AND playbook = $3 AND closed_at IS NULL";
+    let rows = db.all(sql, params![lane, customer, playbook]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(CaseKey {
+                playbook: playbook.to_owned(),
+                object_kind: row.text("object_kind")?,
+                object_id: row.text("object_id")?,
+            })
+        })
+        .collect()
+}
+
+/// What a listing asks for. `before` is the last row seen: update time and id, exclusive.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub object: Option<String>,
+    pub customer: Option<String>,
+    pub playbook: Option<String>,
+    /// `open` stands for every state that is not closed.
+    pub state: Option<String>,
+    pub before: Option<(i64, String)>,
+    pub limit: i64,
+}
+
+/// Last changed first.
+pub async fn list(db: &mut Db, keyring: &Keyring, filter: &Filter) -> Result<Vec<Case>> {
+    let tail = "WHERE ($1 IS NULL OR object_id = $1) AND ($2 IS NULL OR customer = $2)
+                AND ($3 IS NULL OR playbook = $3)
+                AND ($4 IS NULL OR state = $4 OR ($4 = 'open' AND closed_at IS NULL))
+                AND ($5 IS NULL OR updated_at < $5 OR (updated_at = $5 AND id < $6))
+                ORDER BY updated_at DESC, id DESC LIMIT $7";
+    let (before_at, before_id) = match &filter.before {
+        Some((at, id)) => (Some(*at), Some(id.as_str())),
+        None => (None, None),
+    };
+    let params = params![
+        filter.object.as_deref(),
+        filter.customer.as_deref(),
+        filter.playbook.as_deref(),
+        filter.state.as_deref(),
+        before_at,
+        before_id,
+        filter.limit
+    ];
+    let rows = db.built(select(tail), params).await?;
+    many(db, keyring, rows).await
+}
+
+/// Open cases by state, for the inbox's badges.
+pub async fn counts(db: &mut Db) -> Result<Vec<(String, i64)>> {
+    let sql = "SELECT state, COUNT(*) AS n FROM cases WHERE closed_at IS NULL GROUP BY state";
+    db.all(sql, &[]).await?.iter().map(|row| Ok((row.text("state")?, row.int("n")?))).collect()
+}
+
+/// When a case was last touched.
+pub async fn touch(tx: &mut Tx, id: &CaseId, now: BusinessTime) -> Result<()> {
+    tx.execute("UPDATE cases SET updated_at = $1 WHERE id = $2", params![now.micros(), id.as_str()]).await.map(|_| ())
+}

@@ -1,0 +1,296 @@
+//! Events as received: each once. A whole batch is accepted in a handful of statements, with its jobs and one audit
+//! entry, so that the cost of durability is shared.
+
+use std::collections::HashMap;
+
+use bursar_domain::audit::Commitment;
+use bursar_domain::canonical::hash_hex;
+use bursar_domain::id::AuditId;
+
+use crate::audit::{self, Record, Table};
+use crate::dialect::values;
+use crate::jobs::{self, NewJob};
+use crate::seal::Keyring;
+use crate::{Db, Result, Row, Tx, Value, params};
+
+/// An event to be kept.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    pub lane: String,
+    pub id: String,
+    pub kind: String,
+    pub created_s: i64,
+    pub api_version: Option<String>,
+    pub request_key: Option<String>,
+    pub object_kind: Option<String>,
+    pub object_id: Option<String>,
+    pub sameness: String,
+    pub sameness_any_version: String,
+    /// `webhook`, `connect_webhook`, `poll`, `backfill`.
+    pub source: &'static str,
+    pub received_at: i64,
+    pub subject: String,
+    pub body: Vec<u8>,
+    /// The work that follows, kept in the same commit.
+    pub job: Option<NewJob>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    New,
+    /// The same event again.
+    Duplicate,
+    /// The same id with other contents: not kept here.
+    Conflict,
+}
+
+/// Keeps a batch. The entry's id and machine time are the caller's.
+pub async fn accept(
+    tx: &mut Tx,
+    keyring: &Keyring,
+    batch: &[NewEvent],
+    entry: AuditId,
+    at: i64,
+) -> Result<Vec<Accepted>> {
+    let verdicts = judge(tx, batch).await?;
+    let new: Vec<&NewEvent> =
+        batch.iter().zip(&verdicts).filter(|(_, verdict)| **verdict == Accepted::New).map(|(event, _)| event).collect();
+    if new.is_empty() {
+        return Ok(verdicts);
+    }
+    let subjects: Vec<(&str, &str)> = new.iter().map(|event| (event.lane.as_str(), event.subject.as_str())).collect();
+    let keys = keyring.for_writing_many(tx, &subjects, at).await?;
+    let mut sealed = Vec::with_capacity(new.len());
+    for (event, key) in new.iter().zip(&keys) {
+        let body = keyring.seal(key, &purpose(&event.id), &event.body)?;
+        let hash = hash_hex(&body);
+        sealed.push((body, hash));
+    }
+    insert(tx, &new, &sealed, &entry).await?;
+    jobs::add_many(tx, new.iter().filter_map(|event| event.job.as_ref())).await?;
+    let commit = Commitment {
+        table: Table::EventGroup.as_str().to_owned(),
+        key: entry.to_string(),
+        hash: group_hash(&new, &sealed)?,
+    };
+    let data = serde_json::json!({"events": new.len()});
+    let record =
+        Record { id: entry, at, kind: "events.accepted", lane: None, actor: None, data, commits: vec![commit] };
+    audit::append(tx, record).await?;
+    Ok(verdicts)
+}
+
+fn purpose(id: &str) -> String {
+    format!("events\n{id}")
+}
+
+async fn judge(tx: &mut Tx, batch: &[NewEvent]) -> Result<Vec<Accepted>> {
+    let mut known: HashMap<(String, String), (Option<String>, String, String)> = HashMap::new();
+    for chunk in batch.chunks(200) {
+        let names: Vec<Value<'_>> =
+            chunk.iter().flat_map(|event| [Value::from(&event.lane), (&event.id).into()]).collect();
+        let sql = format!(
+            "SELECT lane, id, api_version, sameness, sameness_any_version FROM events WHERE (lane, id) IN (VALUES {})",
+            values(chunk.len(), 2)
+        );
+        for row in tx.built(sql, &names).await? {
+            let same = (row.opt_text("api_version")?, row.text("sameness")?, row.text("sameness_any_version")?);
+            known.insert((row.text("lane")?, row.text("id")?), same);
+        }
+    }
+    Ok(batch
+        .iter()
+        .map(|event| {
+            let name = (event.lane.clone(), event.id.clone());
+            match known.get(&name) {
+                Some((version, same, any)) => {
+                    let agrees = *same == event.sameness
+                        || (*version != event.api_version && *any == event.sameness_any_version);
+                    if agrees { Accepted::Duplicate } else { Accepted::Conflict }
+                }
+                None => {
+                    let same =
+                        (event.api_version.clone(), event.sameness.clone(), event.sameness_any_version.clone());
+                    known.insert(name, same);
+                    Accepted::New
+                }
+            }
+        })
+        .collect())
+}
+
+async fn insert(tx: &mut Tx, new: &[&NewEvent], sealed: &[(Vec<u8>, String)], entry: &AuditId) -> Result<()> {
+    for (events, bodies) in new.chunks(100).zip(sealed.chunks(100)) {
+        let mut row: Vec<Value<'_>> = Vec::with_capacity(events.len() * 16);
+        for (event, (body, hash)) in events.iter().zip(bodies) {
+            row.extend([
+                Value::from(&event.lane),
+                (&event.id).into(),
+                (&event.kind).into(),
+                event.created_s.into(),
+                event.api_version.as_deref().into(),
+                event.request_key.as_deref().into(),
+                event.object_kind.as_deref().into(),
+                event.object_id.as_deref().into(),
+                (&event.sameness).into(),
+                (&event.sameness_any_version).into(),
+                event.source.into(),
+                event.received_at.into(),
+                (&event.subject).into(),
+                body.into(),
+                hash.into(),
+                entry.as_str().into(),
+            ]);
+        }
+        let sql = format!(
+            "INSERT INTO events (lane, id, type, created_s, api_version, request_key, object_kind, object_id, sameness,
+                 sameness_any_version, source, received_at, subject, body, body_hash, audit_id) VALUES {}",
+            values(events.len(), 16)
+        );
+        tx.built(sql, &row).await?;
+    }
+    Ok(())
+}
+
+/// What the audit finds again when it hashes the rows of the group.
+fn group_hash(new: &[&NewEvent], sealed: &[(Vec<u8>, String)]) -> Result<String> {
+    let mut rows: Vec<(Vec<String>, String)> = new
+        .iter()
+        .zip(sealed)
+        .map(|(event, (_, hash))| {
+            let text = |value: &Option<String>| value.clone().unwrap_or_default();
+            let parts = vec![
+                event.lane.clone(),
+                event.id.clone(),
+                event.kind.clone(),
+                event.created_s.to_string(),
+                text(&event.api_version),
+                text(&event.request_key),
+                text(&event.object_kind),
+                text(&event.object_id),
+                event.sameness.clone(),
+                event.source.to_owned(),
+                event.received_at.to_string(),
+                event.subject.clone(),
+                hash.clone(),
+            ];
+            (parts, hash.clone())
+        })
+        .collect();
+    rows.sort_by(|one, other| (&one.0[0], &one.0[1]).cmp(&(&other.0[0], &other.0[1])));
+    audit::event_group_hash(&rows)
+}
+
+/// An event as kept, its body still sealed.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    pub lane: String,
+    pub id: String,
+    pub kind: String,
+    pub created_s: i64,
+    pub api_version: Option<String>,
+    pub request_key: Option<String>,
+    pub object_kind: Option<String>,
+    pub object_id: Option<String>,
+    pub source: String,
+    pub received_at: i64,
+    pub subject: String,
+    sealed: Vec<u8>,
+}
+
+const COLUMNS: &str = "lane, id, type, created_s, api_version, request_key, object_kind, object_id, source, \
+                       received_at, subject, body";
+
+impl Stored {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self {
+            lane: row.text("lane")?,
+            id: row.text("id")?,
+            kind: row.text("type")?,
+            created_s: row.int("created_s")?,
+            api_version: row.opt_text("api_version")?,
+            request_key: row.opt_text("request_key")?,
+            object_kind: row.opt_text("object_kind")?,
+            object_id: row.opt_text("object_id")?,
+            source: row.text("source")?,
+            received_at: row.int("received_at")?,
+            subject: row.text("subject")?,
+            sealed: row.blob("body")?,
+        })
+    }
+
+    /// The bytes as Stripe sent them (card numbers masked).
+    pub async fn body(&self, db: &mut Db, keyring: &Keyring) -> Result<Vec<u8>> {
+        let key = keyring.for_reading(db, &self.lane, &self.subject).await?;
+        keyring.unseal(&key, &purpose(&self.id), &self.sealed)
+    }
+}
+
+pub async fn get(db: &mut Db, lane: &str, id: &str) -> Result<Option<Stored>> {
+    let sql = select("WHERE lane = $1 AND id = $2");
+    let rows = db.built(sql, params![lane, id]).await?;
+    rows.first().map(Stored::from_row).transpose()
+}
+
+fn select(tail: &str) -> String {
+    format!("SELECT {COLUMNS} FROM events {tail}")
+}
+
+/// By id over all lanes: what a person types.
+pub async fn find(db: &mut Db, id: &str) -> Result<Option<Stored>> {
+    let rows = db.built(select("WHERE id = $1 LIMIT 1"), params![id]).await?;
+    rows.first().map(Stored::from_row).transpose()
+}
+
+/// What a listing asks for. `before` is exclusive: created second and id of the last row seen.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub kind: Option<String>,
+    pub object_id: Option<String>,
+    pub before: Option<(i64, String)>,
+    pub limit: i64,
+}
+
+/// Newest first.
+pub async fn list(db: &mut Db, filter: &Filter) -> Result<Vec<Stored>> {
+    let tail = "WHERE ($1 IS NULL OR type = $1) AND ($2 IS NULL OR object_id = $2)
+                AND ($3 IS NULL OR created_s < $3 OR (created_s = $3 AND id < $4))
+                ORDER BY created_s DESC, id DESC LIMIT $5";
+    let (before_s, before_id) = match &filter.before {
+        Some((created_s, id)) => (Some(*created_s), Some(id.as_str())),
+        None => (None, None),
+    };
+    let params =
+        params![filter.kind.as_deref(), filter.object_id.as_deref(), before_s, before_id, filter.limit];
+    db.built(select(tail), params).await?.iter().map(Stored::from_row).collect()
+}
+
+/// Whether an event caused by one of our requests has arrived: the universal look-up.
+pub async fn caused_by(db: &mut Db, lane: &str, request_key: &str) -> Result<Option<Stored>> {
+    let tail = "WHERE lane = $1 AND request_key = $2 ORDER BY created_s LIMIT 1";
+    let rows = db.built(select(tail), params![lane, request_key]).await?;
+    rows.first().map(Stored::from_row).transpose()
+}
+
+/// How many are kept, and when the newest came in (machine time).
+pub async fn totals(db: &mut Db) -> Result<(i64, Option<i64>)> {
+    let row = db.first("SELECT COUNT(*) AS n, MAX(received_at) AS newest FROM events", &[]).await?;
+    row.map_or(Ok((0, None)), |row| Ok((row.int("n")?, row.opt_int("newest")?)))
+}
+
+/// Which of these ids of a lane are not kept yet.
+pub async fn missing<'i>(db: &mut Db, lane: &str, ids: &[&'i str]) -> Result<Vec<&'i str>> {
+    let mut unknown = Vec::new();
+    for chunk in ids.chunks(500) {
+        let mut names: Vec<Value<'_>> = vec![Value::from(lane)];
+        names.extend(chunk.iter().map(|id| Value::from(*id)));
+        let places: Vec<String> = (2..=chunk.len() + 1).map(|place| format!("${place}")).collect();
+        let sql = format!("SELECT id FROM events WHERE lane = $1 AND id IN ({})", places.join(", "));
+        let mut held = std::collections::HashSet::new();
+        for row in db.built(sql, &names).await? {
+            held.insert(row.text("id")?);
+        }
+        unknown.extend(chunk.iter().filter(|id| !held.contains(**id)));
+    }
+    Ok(unknown)
+}

@@ -1,0 +1,184 @@
+//! Executions: the intent with the exact request bytes before any socket, then what came of it. A row is never deleted,
+//! and a final state is never left.
+
+use bursar_domain::canonical::hash_hex;
+use bursar_domain::execution::{ExecutionState, Receipt};
+use bursar_domain::id::{CaseId, ExecutionId, ProposalId};
+use bursar_domain::time::{BusinessTime, MachineTime};
+
+use crate::seal::Keyring;
+use crate::{Db, Error, Result, Row, Tx, params};
+
+/// What is going to be sent, exactly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intent {
+    pub id: ExecutionId,
+    pub lane: String,
+    pub proposal: ProposalId,
+    pub case: CaseId,
+    pub verb: String,
+    pub digest: String,
+    pub idempotency_key: String,
+    pub method: String,
+    pub path: String,
+    pub api_version: String,
+    /// The `Stripe-Account` header, for a connected account.
+    pub account: Option<String>,
+    pub subject: String,
+    pub request: Vec<u8>,
+    pub intended_at: BusinessTime,
+    /// After this nothing is sent any more.
+    pub deadline_at: BusinessTime,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Execution {
+    pub intent: Intent,
+    pub state: ExecutionState,
+    pub first_sent_at: Option<BusinessTime>,
+    pub sends: i64,
+    pub waiting_for: Option<String>,
+    /// When the first complete read found nothing.
+    pub absent_since: Option<MachineTime>,
+    pub outcome_at: Option<BusinessTime>,
+    pub outcome_code: Option<String>,
+    pub receipt: Option<Receipt>,
+}
+
+fn purpose(id: &str) -> String {
+    format!("executions\n{id}")
+}
+
+pub async fn add(tx: &mut Tx, keyring: &Keyring, intent: &Intent, at: i64) -> Result<()> {
+    let key = keyring.for_writing(tx, &intent.lane, &intent.subject, at).await?;
+    let sealed = keyring.seal(&key, &purpose(intent.id.as_str()), &intent.request)?;
+    let request_hash = hash_hex(&sealed);
+    let sql = "INSERT INTO executions (id, lane, proposal_id, case_id, verb, digest, idempotency_key, request_method,
+                   request_path, request_hash, api_version, account, subject, request, intended_at, deadline_at, sends,
+                   state)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0, 'intent')";
+    let row = params![
+        intent.id.as_str(),
+        &intent.lane,
+        intent.proposal.as_str(),
+        intent.case.as_str(),
+        &intent.verb,
+        &intent.digest,
+        &intent.idempotency_key,
+        &intent.method,
+        &intent.path,
+        &request_hash,
+        &intent.api_version,
+        intent.account.as_deref(),
+        &intent.subject,
+        &sealed,
+        intent.intended_at.micros(),
+        intent.deadline_at.micros()
+    ];
+    tx.execute(sql, row).await.map(|_| ())
+}
+
+/// Counts a send before the socket is opened, and remembers the first. What an earlier send came to is forgotten: from
+/// here on this one may have happened.
+pub async fn mark_sent(tx: &mut Tx, id: &ExecutionId, now: BusinessTime) -> Result<()> {
+    let sql = "UPDATE executions SET sends = sends + 1, first_sent_at = COALESCE(first_sent_at, $1), state = 'unknown',
+                   outcome_code = NULL
+               WHERE id = $2 AND state IN ('intent', 'unknown')";
+    tx.execute_one("the execution has ended", sql, params![now.micros(), id.as_str()]).await
+}
+
+/// What is now known of an execution that is not final.
+#[derive(Clone, Debug)]
+pub struct Progress<'a> {
+    pub state: ExecutionState,
+    pub code: Option<&'a str>,
+    pub waiting_for: Option<&'a str>,
+    pub absent_since: Option<MachineTime>,
+    pub receipt: Option<&'a Receipt>,
+}
+
+pub async fn record(tx: &mut Tx, id: &ExecutionId, progress: &Progress<'_>, now: BusinessTime) -> Result<()> {
+    let receipt = progress
+        .receipt
+        .map(serde_json::to_string)
+        .transpose()
+        .map_err(|_| Error::corrupt("executions", "receipt", id.as_str()))?;
+    let ended = progress.state.is_final() || progress.state == ExecutionState::InDoubt;
+    let outcome_at = ended.then(|| now.micros());
+    let sql = "UPDATE executions SET state = $1, outcome_at = $2, outcome_code = $3, waiting_for = $4, absent_since = $5,
+                   receipt = $6
+               WHERE id = $7 AND state NOT IN ('done', 'refused', 'no_effect')";
+    let row = params![
+        progress.state.as_str(),
+        outcome_at,
+        progress.code,
+        progress.waiting_for,
+        progress.absent_since.map(MachineTime::micros),
+        receipt.as_deref(),
+        id.as_str()
+    ];
+    tx.execute_one("the execution has ended", sql, row).await
+}
+
+const COLUMNS: &str = "id, lane, proposal_id, case_id, verb, digest, idempotency_key, request_method, request_path, \
+                       api_version, account, subject, request, intended_at, deadline_at, first_sent_at, sends, state, \
+                       waiting_for, absent_since, outcome_at, outcome_code, receipt";
+
+async fn from_row(db: &mut Db, keyring: &Keyring, row: &Row) -> Result<Execution> {
+    let (id, lane, subject) = (row.text("id")?, row.text("lane")?, row.text("subject")?);
+    let key = keyring.for_reading(db, &lane, &subject).await?;
+    let request = keyring.unseal(&key, &purpose(&id), &row.blob("request")?)?;
+    let time = |column| row.opt_int(column).map(|at| at.map(BusinessTime::from_micros));
+    let receipt = row.opt_text("receipt")?;
+    Ok(Execution {
+        intent: Intent {
+            id: row.parse("executions", "id", |text| text.parse().ok())?,
+            proposal: row.parse("executions", "proposal_id", |text| text.parse().ok())?,
+            case: row.parse("executions", "case_id", |text| text.parse().ok())?,
+            verb: row.text("verb")?,
+            digest: row.text("digest")?,
+            idempotency_key: row.text("idempotency_key")?,
+            method: row.text("request_method")?,
+            path: row.text("request_path")?,
+            api_version: row.text("api_version")?,
+            account: row.opt_text("account")?,
+            intended_at: BusinessTime::from_micros(row.int("intended_at")?),
+            deadline_at: BusinessTime::from_micros(row.int("deadline_at")?),
+            lane,
+            subject,
+            request,
+        },
+        state: row.parse("executions", "state", ExecutionState::parse)?,
+        first_sent_at: time("first_sent_at")?,
+        sends: row.int("sends")?,
+        waiting_for: row.opt_text("waiting_for")?,
+        absent_since: row.opt_int("absent_since")?.map(MachineTime::from_micros),
+        outcome_at: time("outcome_at")?,
+        outcome_code: row.opt_text("outcome_code")?,
+        receipt: receipt
+            .map(|text| serde_json::from_str(&text).map_err(|_| Error::corrupt("executions", "receipt", &id)))
+            .transpose()?,
+    })
+}
+
+async fn one(db: &mut Db, keyring: &Keyring, tail: &str, value: &str) -> Result<Option<Execution>> {
+    let rows = db.built(format!("SELECT {COLUMNS} FROM executions {tail}"), params![value]).await?;
+    match rows.first() {
+        Some(row) => from_row(db, keyring, row).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+pub async fn of_proposal(db: &mut Db, keyring: &Keyring, id: &ProposalId) -> Result<Option<Execution>> {
+    one(db, keyring, "WHERE proposal_id = $1", id.as_str()).await
+}
+
+pub async fn by_key(db: &mut Db, keyring: &Keyring, idempotency_key: &str) -> Result<Option<Execution>> {
+    one(db, keyring, "WHERE idempotency_key = $1", idempotency_key).await
+}
+
+/// How many stand in each state.
+pub async fn counts(db: &mut Db) -> Result<Vec<(String, i64)>> {
+    let sql = "SELECT state, COUNT(*) AS n FROM executions GROUP BY state";
+    db.all(sql, &[]).await?.iter().map(|row| Ok((row.text("state")?, row.int("n")?))).collect()
+}

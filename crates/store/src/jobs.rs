@@ -1,0 +1,279 @@
+//! Work to be done: claimed with a lease and a fence token, one job of a key at a time, finished in the transaction of
+//! what it did. A job that keeps failing parks itself and nothing else.
+
+use bursar_domain::id::JobId;
+use serde_json::Value as Json;
+
+use crate::dialect::values;
+use crate::{Db, Error, Result, Row, Tx, Value, params};
+
+/// Which clock `due_at` is read on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    Business,
+    Machine,
+}
+
+impl Clock {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Clock::Business => "business",
+            Clock::Machine => "machine",
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct NewJob {
+    pub id: JobId,
+    pub lane: String,
+    /// `event`, `timer`, `execute`, `expire`.
+    pub kind: &'static str,
+    pub key: String,
+    pub payload: Json,
+    pub clock: Clock,
+    pub due_at: i64,
+    pub created_at: i64,
+}
+
+/// A job in our hands until `lease_until` by the database's clock.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub id: JobId,
+    pub lane: String,
+    pub kind: String,
+    pub key: String,
+    pub payload: Json,
+    /// Counting this one.
+    pub attempts: i64,
+    pub fence: i64,
+    pub created_at: i64,
+}
+
+pub async fn add(tx: &mut Tx, job: &NewJob) -> Result<()> {
+    add_many(tx, std::iter::once(job)).await
+}
+
+pub async fn add_many<'j>(tx: &mut Tx, jobs: impl Iterator<Item = &'j NewJob>) -> Result<()> {
+    let jobs: Vec<&NewJob> = jobs.collect();
+    for chunk in jobs.chunks(200) {
+        let payloads: Vec<String> = chunk.iter().map(|job| job.payload.to_string()).collect();
+        let mut row: Vec<Value<'_>> = Vec::with_capacity(chunk.len() * 12);
+        for (job, payload) in chunk.iter().zip(&payloads) {
+            row.extend([
+                Value::from(job.id.as_str()),
+                (&job.lane).into(),
+                job.kind.into(),
+                (&job.key).into(),
+                payload.into(),
+                "queued".into(),
+                job.clock.as_str().into(),
+                job.due_at.into(),
+                job.created_at.into(),
+                0_i64.into(),
+                0_i64.into(),
+                0_i64.into(),
+            ]);
+        }
+        let sql = format!(
+            "INSERT INTO jobs (id, lane, kind, key, payload, state, clock, due_at, created_at, attempts, fence,
+                 lease_until) VALUES {}",
+            values(chunk.len(), 12)
+        );
+        tx.built(sql, &row).await?;
+    }
+    Ok(())
+}
+
+/// Whether a claim would find anything: asked of a reader, so that an idle engine writes nothing.
+pub async fn any_due(db: &mut Db, business_now: i64, machine_now: i64) -> Result<bool> {
+    let now = db.now().await?;
+    let sql = "SELECT EXISTS (SELECT 1 FROM jobs WHERE state = 'queued' AND clock = 'machine' AND due_at <= $1)
+                   OR EXISTS (SELECT 1 FROM jobs WHERE state = 'queued' AND clock = 'business' AND due_at <= $2)
+                   OR EXISTS (SELECT 1 FROM jobs WHERE state = 'leased' AND lease_until < $3) AS due";
+    Ok(db.number(sql, params![machine_now, business_now, now]).await? != 0)
+}
+
+/// What a claim asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim {
+    pub business_now: i64,
+    pub machine_now: i64,
+    pub lease_us: i64,
+    pub limit: i64,
+}
+
+/// Takes due jobs whose key nobody works on. Lapsed leases come back first.
+pub async fn claim(tx: &mut Tx, claim: Claim) -> Result<Vec<Job>> {
+    let now = tx.now().await?;
+    let lapsed = "UPDATE jobs SET state = 'queued' WHERE state = 'leased' AND lease_until < $1";
+    tx.execute(lapsed, params![now]).await?;
+    let mut taken = Vec::new();
+    for (clock, due) in [(Clock::Machine, claim.machine_now), (Clock::Business, claim.business_now)] {
+        let room = claim.limit - i64::try_from(taken.len()).unwrap_or(i64::MAX);
+        if room <= 0 {
+            break;
+        }
+        // Of several due jobs of one key only the first: the rest stay queued until it is done.
+        let sql = "UPDATE jobs SET state = 'leased', attempts = attempts + 1, fence = fence + 1, lease_until = $1
+                   WHERE id IN (
+                       SELECT due.id FROM jobs AS due
+                       WHERE due.state = 'queued' AND due.clock = $2 AND due.due_at <= $3
+                         AND NOT EXISTS (
+                             SELECT 1 FROM jobs AS other WHERE other.key = due.key AND other.state = 'leased')
+                         AND NOT EXISTS (
+                             SELECT 1 FROM jobs AS ahead
+                             WHERE ahead.key = due.key AND ahead.state = 'queued' AND ahead.clock = due.clock
+                               AND (ahead.due_at < due.due_at OR (ahead.due_at = due.due_at AND ahead.id < due.id)))
+                       ORDER BY due.due_at, due.id LIMIT $4)
+                   RETURNING id, lane, kind, key, payload, attempts, fence, created_at";
+        let rows = tx.all(sql, params![now + claim.lease_us, clock.as_str(), due, room]).await?;
+        for row in &rows {
+            taken.push(Job::from_row(row)?);
+        }
+    }
+    Ok(taken)
+}
+
+impl Job {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self {
+            id: row.parse("jobs", "id", |id| id.parse().ok())?,
+            lane: row.text("lane")?,
+            kind: row.text("kind")?,
+            key: row.text("key")?,
+            payload: row.json("jobs", "payload")?,
+            attempts: row.int("attempts")?,
+            fence: row.int("fence")?,
+            created_at: row.int("created_at")?,
+        })
+    }
+}
+
+/// Whether we still hold the job. Every change a job makes begins with this, in the same transaction.
+pub async fn check_fence(tx: &mut Tx, job: &Job) -> Result<()> {
+    let sql = "SELECT COUNT(*) FROM jobs WHERE id = $1 AND fence = $2 AND state = 'leased'";
+    match tx.number(sql, params![job.id.as_str(), job.fence]).await? {
+        1 => Ok(()),
+        _ => Err(Error::Fenced(job.id.to_string())),
+    }
+}
+
+/// The job is done: its row goes.
+pub async fn finish(tx: &mut Tx, job: &Job) -> Result<()> {
+    let sql = "DELETE FROM jobs WHERE id = $1 AND fence = $2 AND state = 'leased'";
+    fenced(tx.execute(sql, params![job.id.as_str(), job.fence]).await?, job)
+}
+
+/// Not now: back into the queue until `due_at`, with the reason people see. `counts` is false for waiting that is no
+/// failure of the job.
+pub async fn put_back(tx: &mut Tx, job: &Job, clock: Clock, due_at: i64, why: &str, counts: Counts) -> Result<()> {
+    let sql = "UPDATE jobs SET state = 'queued', clock = $1, due_at = $2, last_error = $3, attempts = attempts - $4
+               WHERE id = $5 AND fence = $6 AND state = 'leased'";
+    let back = i64::from(counts == Counts::No);
+    let touched =
+        tx.execute(sql, params![clock.as_str(), due_at, why, back, job.id.as_str(), job.fence]).await?;
+    fenced(touched, job)
+}
+
+/// Whether an attempt counts towards parking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counts {
+    Yes,
+    No,
+}
+
+/// Parks a job for a person.
+pub async fn park(tx: &mut Tx, job: &Job, why: &str) -> Result<()> {
+    let sql = "UPDATE jobs SET state = 'dead', last_error = $1 WHERE id = $2 AND fence = $3 AND state = 'leased'";
+    fenced(tx.execute(sql, params![why, job.id.as_str(), job.fence]).await?, job)
+}
+
+fn fenced(touched: u64, job: &Job) -> Result<()> {
+    if touched == 1 { Ok(()) } else { Err(Error::Fenced(job.id.to_string())) }
+}
+
+/// Gives every lease of this process back: at shutdown, and at the start of the one owner of a SQLite file.
+pub async fn release_all(tx: &mut Tx) -> Result<u64> {
+    tx.execute("UPDATE jobs SET state = 'queued' WHERE state = 'leased'", &[]).await
+}
+
+/// Drops queued jobs of a kind and key: a timer that is set anew, work that no longer makes sense.
+pub async fn drop_queued(tx: &mut Tx, kind: &str, key: &str) -> Result<()> {
+    let sql = "DELETE FROM jobs WHERE key = $1 AND kind = $2 AND state = 'queued'";
+    tx.execute(sql, params![key, kind]).await.map(|_| ())
+}
+
+/// A job that waits, as people see it.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Listed {
+    pub id: String,
+    pub lane: String,
+    pub kind: String,
+    pub key: String,
+    pub payload: Json,
+    pub attempts: i64,
+    pub created_at: i64,
+    pub last_error: Option<String>,
+}
+
+/// Parked jobs, oldest first.
+pub async fn dead(db: &mut Db, limit: i64) -> Result<Vec<Listed>> {
+    let sql = "SELECT id, lane, kind, key, payload, attempts, created_at, last_error FROM jobs
+               WHERE state = 'dead' ORDER BY created_at LIMIT $1";
+    let rows = db.all(sql, params![limit]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Listed {
+                id: row.text("id")?,
+                lane: row.text("lane")?,
+                kind: row.text("kind")?,
+                key: row.text("key")?,
+                payload: row.json("jobs", "payload")?,
+                attempts: row.int("attempts")?,
+                created_at: row.int("created_at")?,
+                last_error: row.opt_text("last_error")?,
+            })
+        })
+        .collect()
+}
+
+/// A person wants a parked job tried again.
+pub async fn revive(tx: &mut Tx, id: &str, due_at: i64) -> Result<()> {
+    let sql = "UPDATE jobs SET state = 'queued', clock = 'machine', due_at = $1, attempts = 0
+               WHERE id = $2 AND state = 'dead'";
+    tx.execute_one("parked job", sql, params![due_at, id]).await
+}
+
+/// How the queue stands.
+#[derive(Clone, Copy, Debug, Default, serde::Serialize)]
+pub struct Depth {
+    /// Due and waiting.
+    pub due: i64,
+    pub leased: i64,
+    pub dead: i64,
+    /// Timers in the future.
+    pub later: i64,
+    /// Creation of the oldest due job, machine time.
+    pub oldest_due: Option<i64>,
+}
+
+pub async fn depth(db: &mut Db, business_now: i64, machine_now: i64) -> Result<Depth> {
+    let sql = "SELECT COUNT(*) FILTER (WHERE state = 'leased') AS leased,
+                      COUNT(*) FILTER (WHERE state = 'dead') AS dead,
+                      COUNT(*) FILTER (WHERE state = 'queued' AND due_at <= CASE clock WHEN 'business' THEN $1 ELSE $2 END) AS due,
+                      COUNT(*) FILTER (WHERE state = 'queued' AND due_at > CASE clock WHEN 'business' THEN $1 ELSE $2 END) AS later,
+                      MIN(CASE WHEN state = 'queued' AND due_at <= CASE clock WHEN 'business' THEN $1 ELSE $2 END
+                               THEN created_at END) AS oldest_due
+               FROM jobs";
+    let row = db.first(sql, params![business_now, machine_now]).await?;
+    row.map_or(Ok(Depth::default()), |row| {
+        Ok(Depth {
+            due: row.int("due")?,
+            leased: row.int("leased")?,
+            dead: row.int("dead")?,
+            later: row.int("later")?,
+            oldest_due: row.opt_int("oldest_due")?,
+        })
+    })
+}

@@ -1,0 +1,224 @@
+//! Proposals with both verdicts. Action, rationale and facts are sealed; the state moves only from a state that allows
+//! it, and a proposal that has ended stays ended.
+
+use bursar_domain::action::Action;
+use bursar_domain::actor::Actor;
+use bursar_domain::canonical::hash_hex;
+use bursar_domain::facts::{FactName, FactValue, Facts};
+use bursar_domain::id::{CaseId, DecisionId, ProposalId};
+use bursar_domain::known::{PastMessage, PastProposal};
+use bursar_domain::proposal::{ProposalState, Rationale};
+use bursar_domain::role::Role;
+use bursar_domain::time::BusinessTime;
+use bursar_domain::verdict::Verdict;
+use serde::{Deserialize, Serialize};
+
+use crate::seal::Keyring;
+use crate::{Db, Error, Result, Row, Tx, params};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proposal {
+    pub id: ProposalId,
+    pub lane: String,
+    pub case: CaseId,
+    pub decision: Option<DecisionId>,
+    pub customer: Option<String>,
+    pub actor: Actor,
+    pub state: ProposalState,
+    pub digest: String,
+    pub policy_set: String,
+    /// What policy said, before mode and kill switch.
+    pub policy_verdict: Verdict,
+    pub verdict: Verdict,
+    pub proposed_at: BusinessTime,
+    pub expires_at: Option<BusinessTime>,
+    pub settled_at: Option<BusinessTime>,
+    pub settled_why: Option<String>,
+    pub subject: String,
+    pub content: Content,
+}
+
+/// What may name people: sealed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    pub action: Action,
+    /// Roles the proposer held itself.
+    pub actor_roles: Vec<Role>,
+    pub rationale: Rationale,
+    pub facts: Facts,
+}
+
+fn purpose(id: &str) -> String {
+    format!("proposals\n{id}")
+}
+
+fn json<T: Serialize>(value: &T, column: &'static str, id: &ProposalId) -> Result<String> {
+    serde_json::to_string(value).map_err(|_| Error::corrupt("proposals", column, id.as_str()))
+}
+
+pub async fn add(tx: &mut Tx, keyring: &Keyring, new: &Proposal, at: i64) -> Result<()> {
+    let key = keyring.for_writing(tx, &new.lane, &new.subject, at).await?;
+    let content = json(&new.content, "content", &new.id)?;
+    let sealed = keyring.seal(&key, &purpose(new.id.as_str()), content.as_bytes())?;
+    let action = &new.content.action;
+    let amount = action.amount();
+    let template = match action {
+        Action::SendMail(mail) => Some(mail.template.as_str()),
+        _ => None,
+    };
+    let home = match new.content.facts.get(FactName::Amount).map(|fact| &fact.value) {
+        Some(FactValue::Money { home: Some(home), .. }) => Some(home.money.amount),
+        _ => None,
+    };
+    let (actor, policy_verdict, verdict) = (
+        json(&new.actor, "actor", &new.id)?,
+        json(&new.policy_verdict, "policy_verdict", &new.id)?,
+        json(&new.verdict, "verdict", &new.id)?,
+    );
+    let content_hash = hash_hex(&sealed);
+    let sql = "INSERT INTO proposals (id, lane, case_id, decision_id, verb, target, template, customer, amount, currency,
+                   amount_home, actor, state, digest, policy_set, policy_verdict, verdict, proposed_at, expires_at,
+                   settled_at, settled_why, subject, content, content_hash)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
+                   $22, $23, $24)";
+    let row = params![
+        new.id.as_str(),
+        &new.lane,
+        new.case.as_str(),
+        new.decision.as_ref().map(DecisionId::as_str),
+        action.verb(),
+        action.target().map(|(_, id)| id),
+        template,
+        new.customer.as_deref(),
+        amount.map(|money| money.amount),
+        amount.as_ref().map(|money| money.currency.as_str()),
+        home,
+        &actor,
+        new.state.as_str(),
+        &new.digest,
+        &new.policy_set,
+        &policy_verdict,
+        &verdict,
+        new.proposed_at.micros(),
+        new.expires_at.map(BusinessTime::micros),
+        new.settled_at.map(BusinessTime::micros),
+        new.settled_why.as_deref(),
+        &new.subject,
+        &sealed,
+        &content_hash
+    ];
+    tx.execute(sql, row).await.map(|_| ())
+}
+
+/// Moves a proposal on; fails where it is no longer in `from`.
+pub async fn advance(
+    tx: &mut Tx,
+    id: &ProposalId,
+    from: ProposalState,
+    to: ProposalState,
+    now: BusinessTime,
+    why: Option<&str>,
+) -> Result<()> {
+    let settled_at = (!to.is_open()).then(|| now.micros());
+    let sql = "UPDATE proposals SET state = $1, settled_at = $2, settled_why = $3 WHERE id = $4 AND state = $5";
+    let row = params![to.as_str(), settled_at, why, id.as_str(), from.as_str()];
+    tx.execute_one("the proposal has moved on", sql, row).await
+}
+
+const COLUMNS: &str = "id, lane, case_id, decision_id, customer, actor, state, digest, policy_set, policy_verdict, verdict, \
+                       proposed_at, expires_at, settled_at, settled_why, subject, content";
+
+async fn from_row(db: &mut Db, keyring: &Keyring, row: &Row) -> Result<Proposal> {
+    let (id, lane, subject) = (row.text("id")?, row.text("lane")?, row.text("subject")?);
+    let key = keyring.for_reading(db, &lane, &subject).await?;
+    let plain = keyring.unseal(&key, &purpose(&id), &row.blob("content")?)?;
+    let content = serde_json::from_slice(&plain).map_err(|_| Error::corrupt("proposals", "content", &id))?;
+    Ok(Proposal {
+        id: row.parse("proposals", "id", |text| text.parse().ok())?,
+        case: row.parse("proposals", "case_id", |text| text.parse().ok())?,
+        decision: row.opt_text("decision_id")?.and_then(|text| text.parse().ok()),
+        customer: row.opt_text("customer")?,
+        actor: row.json("proposals", "actor")?,
+        state: row.parse("proposals", "state", ProposalState::parse)?,
+        digest: row.text("digest")?,
+        policy_set: row.text("policy_set")?,
+        policy_verdict: row.json("proposals", "policy_verdict")?,
+        verdict: row.json("proposals", "verdict")?,
+        proposed_at: BusinessTime::from_micros(row.int("proposed_at")?),
+        expires_at: row.opt_int("expires_at")?.map(BusinessTime::from_micros),
+        settled_at: row.opt_int("settled_at")?.map(BusinessTime::from_micros),
+        settled_why: row.opt_text("settled_why")?,
+        lane,
+        subject,
+        content,
+    })
+}
+
+async fn many(db: &mut Db, keyring: &Keyring, rows: Vec<Row>) -> Result<Vec<Proposal>> {
+    let mut proposals = Vec::with_capacity(rows.len());
+    for row in &rows {
+        proposals.push(from_row(db, keyring, row).await?);
+    }
+    Ok(proposals)
+}
+
+pub async fn get(db: &mut Db, keyring: &Keyring, id: &ProposalId) -> Result<Option<Proposal>> {
+    let rows = db.built(format!("SELECT {COLUMNS} FROM proposals WHERE id = $1"), params![id.as_str()]).await?;
+    Ok(many(db, keyring, rows).await?.pop())
+}
+
+/// Of a case, oldest first.
+pub async fn of_case(db: &mut Db, keyring: &Keyring, case: &CaseId) -> Result<Vec<Proposal>> {
+    let sql = format!("SELECT {COLUMNS} FROM proposals WHERE case_id = $1 ORDER BY proposed_at, id");
+    let rows = db.built(sql, params![case.as_str()]).await?;
+    many(db, keyring, rows).await
+}
+
+/// What a playbook is told of its case's past: no need to unseal anything.
+pub async fn past(db: &mut Db, case: &CaseId) -> Result<Vec<PastProposal>> {
+    let sql = "SELECT id, verb, COALESCE(template, target, '') AS about, state, proposed_at, settled_at
+               FROM proposals WHERE case_id = $1 ORDER BY proposed_at, id";
+    let rows = db.all(sql, params![case.as_str()]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(PastProposal {
+                id: row.parse("proposals", "id", |text| text.parse().ok())?,
+                verb: row.text("verb")?,
+                subject: row.text("about")?,
+                state: row.parse("proposals", "state", ProposalState::parse)?,
+                proposed_at: BusinessTime::from_micros(row.int("proposed_at")?),
+                settled_at: row.opt_int("settled_at")?.map(BusinessTime::from_micros),
+            })
+        })
+        .collect()
+}
+
+/// Letters sent, possibly sent or on their way to a customer since a time, over all cases.
+pub async fn messages_since(db: &mut Db, lane: &str, customer: &str, since: i64) -> Result<Vec<PastMessage>> {
+    let sql = "SELECT template, COALESCE(settled_at, proposed_at) AS sent_at FROM proposals
+               WHERE lane = $1 AND customer = $2 AND verb = 'mail.send' AND state IN ('done', 'approved', 'in_doubt')
+                 AND COALESCE(settled_at, proposed_at) >= $3 ORDER BY proposed_at";
+    let rows = db.all(sql, params![lane, customer, since]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(PastMessage {
+                template: row.opt_text("template")?.unwrap_or_default(),
+                sent_at: BusinessTime::from_micros(row.int("sent_at")?),
+            })
+        })
+        .collect()
+}
+
+/// An open proposal for the same thing: the same verb on the same target.
+pub async fn open_for(db: &mut Db, lane: &str, verb: &str, target: &str) -> Result<Option<ProposalId>> {
+    let sql = "SELECT id FROM proposals WHERE lane = $1 AND verb = $2 AND target = $3
+               AND state IN ('asking', 'approved') LIMIT 1";
+    let row = db.first(sql, params![lane, verb, target]).await?;
+    row.map(|row| row.parse("proposals", "id", |text| text.parse().ok())).transpose()
+}
+
+/// How many there are in each state since a time, for rates.
+pub async fn counts(db: &mut Db) -> Result<Vec<(String, i64)>> {
+    let sql = "SELECT state, COUNT(*) AS n FROM proposals GROUP BY state";
+    db.all(sql, &[]).await?.iter().map(|row| Ok((row.text("state")?, row.int("n")?))).collect()
+}
