@@ -97,7 +97,7 @@ impl Path {
             (FactValue::Time(time), Part::Whole) => *time = BusinessTime::from_unix_s(to),
             (FactValue::Money { money, home }, Part::Amount) => {
                 if let Some(home) = home {
-                    home.money.amount = at_rate(to, &home.money, money, i128::div_ceil_of)?;
+                    home.money.amount = at_rate(to, &home.money, money, div_up)?;
                 }
                 money.amount = to;
             }
@@ -113,21 +113,19 @@ impl Path {
 
 /// `to`, an amount of `own`'s currency, in that of `other` at the rate the two amounts show.
 fn at_rate(to: i64, other: &Money, own: &Money, divide: fn(i128, i128) -> i128) -> Option<i64> {
-    if other.currency == own.currency || own.amount == 0 {
-        return Some(if other.currency == own.currency { to } else { other.amount });
+    if other.currency == own.currency {
+        return Some(to);
+    }
+    if own.amount == 0 {
+        // Nothing shows no rate.
+        return Some(other.amount);
     }
     i64::try_from(divide(i128::from(to) * i128::from(other.amount), i128::from(own.amount))).ok()
 }
 
-trait DivCeil {
-    /// Rounded up, as a worth at home is.
-    fn div_ceil_of(self, divisor: Self) -> Self;
-}
-
-impl DivCeil for i128 {
-    fn div_ceil_of(self, divisor: i128) -> i128 {
-        -((-self).div_euclid(divisor))
-    }
+/// Rounded up, as a worth at home is.
+fn div_up(dividend: i128, divisor: i128) -> i128 {
+    -((-dividend).div_euclid(divisor))
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 use bursar_domain::actor::Actor;
 use bursar_domain::effect::Effect;
 use bursar_domain::facts::{FactName, FactValue, Facts, HomeAmount, Source};
+use bursar_domain::id::{PersonId, TokenId};
 use bursar_domain::lane::Lane;
+use bursar_domain::role::Role;
 use bursar_domain::time::BusinessTime;
 use bursar_domain::verdict::Ruling;
 use bursar_stripe::currency::Currency;
@@ -170,4 +172,58 @@ fn a_forbid_beats_every_permit_and_groups_work() {
     ));
     assert_eq!(judged(&set, &facts(1)).verdict.policies[0].id, "out");
     assert_eq!(asked(&set, &facts(1), "task.create", &[Effect::Internal]).verdict.ruling, Ruling::Allow);
+}
+
+#[test]
+fn only_people_and_their_tools_hold_roles() {
+    let set = loaded("@id(\"support\") permit(principal in Bursar::Role::\"support\", action, resource);");
+    let (person, token) = (PersonId::from_entropy([0; 16]), TokenId::from_entropy([0; 16]));
+    let name = || "x".to_owned();
+    let (lane, facts): (Lane, Facts) = ("acct_1/live".parse().unwrap(), facts(1));
+    for (actor, expected) in [
+        (Actor::Person { id: person.clone(), name: name() }, Ruling::Allow),
+        (Actor::ApiKey { id: token.clone(), name: name(), owner: person.clone() }, Ruling::Allow),
+        (Actor::Agent { id: token, name: name(), owner: person.clone() }, Ruling::Allow),
+        (Actor::Playbook { name: name(), author: Some(person) }, Ruling::Deny),
+        (Actor::Engine, Ruling::Deny),
+    ] {
+        for (roles, expected) in
+            [(&[Role::Support][..], expected), (&[Role::Platform], Ruling::Deny), (&[], Ruling::Deny)]
+        {
+            let effects = &[Effect::MoneyOut];
+            let question = Question {
+                actor: &actor,
+                roles,
+                verb: "refund.create",
+                effects,
+                lane: &lane,
+                target: None,
+                facts: &facts,
+            };
+            assert_eq!(set.judge(&question).verdict.ruling, expected, "{actor:?} {roles:?}");
+        }
+    }
+}
+
+/// The target and the lane are there to be looked at.
+#[test]
+fn one_object_or_one_mode_can_be_closed() {
+    let set = loaded(&format!(
+        "{PERMIT_ALL}
+         @id(\"one\") forbid(principal, action, resource) when {{ context has target_id && context.target_id == \"ch_1\" }};
+         @id(\"live\") forbid(principal, action, resource) when {{ resource.livemode && resource.account == \"acct_2\" }};"
+    ));
+    let facts = facts(1);
+    for (lane, target, expected) in [
+        ("acct_1/live", "ch_1", "one"),
+        ("acct_1/live", "ch_2", "all"),
+        ("acct_2/live", "ch_2", "live"),
+        ("acct_2/test", "ch_2", "all"),
+    ] {
+        let (lane, effects): (Lane, _) = (lane.parse().unwrap(), &[Effect::MoneyOut]);
+        let (verb, target) = ("refund.create", Some(("charge", target)));
+        let question =
+            Question { actor: &Actor::Engine, roles: &[], verb, effects, lane: &lane, target, facts: &facts };
+        assert_eq!(set.judge(&question).verdict.policies[0].id, expected, "{lane} {target:?}");
+    }
 }

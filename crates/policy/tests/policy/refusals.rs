@@ -214,6 +214,11 @@ fn asking_permits_that_shadow_automatic_ones() {
             ),
         ),
         (
+            "a condition no facts were made up for",
+            &refund_when("context has template && context.template like \"a*b\""),
+            refund_when("context has template && context.template like \"a*b\""),
+        ),
+        (
             "nothing is automatic",
             SCOPE,
             refund_when("if context has amount_home then context.amount_home < 1 else true"),
