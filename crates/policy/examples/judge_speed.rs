@@ -1,5 +1,5 @@
-//! How long one judgement by the default policies takes, reasons included: `cargo run -p bursar-policy --example
-//! judge_speed`. Builds without optimisation are about ten times slower than what people run.
+//! How long one judgement by the default policies takes, reasons included. Optimised builds are what counts:
+//! `cargo run --release -p bursar-policy --example judge_speed`.
 
 use std::hint::black_box;
 use std::time::Instant;

@@ -2,7 +2,7 @@
 //! without this a verdict would depend on how deep the caller stands. How deep a policy goes is bounded by the loader.
 
 /// The deepest policy that the loader admits needs less than this; frames of builds without optimisation are far larger.
-const ROOM_BYTES: usize = if cfg!(debug_assertions) { 12 << 20 } else { 1 << 20 };
+const ROOM_BYTES: usize = if cfg!(debug_assertions) { 12 << 20 } else { 4 << 20 };
 /// Taken from the system when there is less room than that; only what is used of it becomes memory.
 const STACK_BYTES: usize = 16 << 20;
 
