@@ -1,1 +1,12 @@
-fn main() {}
+//! The `bursar` binary: HTTP, console, command line, configuration.
+
+mod cli;
+mod config;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // One provider for every TLS connection of the process. A second installation is the only way to fail.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    cli::main()
+}

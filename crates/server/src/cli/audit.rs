@@ -1,0 +1,56 @@
+//! `bursar audit`: checks and exports read the data directory itself, so that they work without a running installation
+//! and without trusting one.
+
+mod export;
+mod tail;
+mod verify;
+
+use std::path::PathBuf;
+
+use bursar_store::Store;
+
+use super::Outcome;
+use super::code::Code;
+use super::failure::Failure;
+use super::session::Session;
+
+const EXAMPLES: &str = "\
+Examples:
+  bursar audit verify --json
+  bursar audit export --output audit.ndjson
+  bursar audit tail --follow";
+
+#[derive(Debug, clap::Subcommand)]
+#[command(after_help = EXAMPLES)]
+pub enum AuditCommand {
+    /// Check the whole chain and every row it commits to; exit 0 sound, 1 not
+    Verify,
+    /// Write sealed entries, one JSON document a line
+    Export(export::ExportArgs),
+    /// The newest entries of the running installation
+    Tail(tail::TailArgs),
+}
+
+pub fn run(command: AuditCommand, session: &Session) -> Outcome {
+    match command {
+        AuditCommand::Verify => verify::run(session),
+        AuditCommand::Export(args) => export::run(&args, session),
+        AuditCommand::Tail(args) => tail::run(args, session),
+    }
+}
+
+/// The store of the installation, read-only, beside its owner or without one.
+async fn open(session: &Session) -> Result<(Store, PathBuf), Failure> {
+    let data_dir = session.data_dir()?;
+    let failed = |error: bursar_store::Error| {
+        Failure::new(Code::NotFound, format!("no audit can be read in {}", data_dir.display()))
+            .note("cause", error.to_string())
+            .help("name the installation: --data-dir or --config")
+    };
+    let store = Store::open_read_only(&data_dir).await.map_err(failed)?;
+    Ok((store, data_dir))
+}
+
+fn unreadable(error: &bursar_store::Error) -> Failure {
+    Failure::new(Code::CannotRead, format!("the audit cannot be read: {error}"))
+}

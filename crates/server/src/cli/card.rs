@@ -1,0 +1,180 @@
+//! The approval card in a terminal: the same document that every other surface shows and that the digest covers.
+
+use std::fmt::Write;
+
+use bursar_stripe::Money;
+use serde_json::Value;
+
+use super::fields;
+use super::inert::inert;
+use super::instant;
+
+/// What the action would move, where it moves money.
+pub fn money(approval: &Value) -> Option<Money> {
+    let title = approval.pointer("/card/title")?;
+    fields::money(title).or_else(|| fields::money(approval))
+}
+
+/// `Refund 640.00 USD to Lumen Labs`
+pub fn headline(approval: &Value) -> String {
+    let Some(title) = approval.pointer("/card/title") else {
+        return fields::text(approval, &["/title", "/action", "/id"]);
+    };
+    if let Some(title) = title.as_str() {
+        return inert(title);
+    }
+    let amount = money(approval).map(|money| format!(" {money}")).unwrap_or_default();
+    let verb = inert(&fields::text(title, &["/verb"]));
+    let preposition = match inert(&fields::text(title, &["/preposition"])) {
+        word if word.is_empty() => "to".to_owned(),
+        word => word,
+    };
+    let whom = inert(&fields::text(title, &["/counterparty"]));
+    let id = match fields::text(title, &["/counterparty_id"]) {
+        id if id.is_empty() => id,
+        id => format!(" ({})", inert(&id)),
+    };
+    format!("{verb}{amount} {preposition} {whom}{id}")
+}
+
+/// The whole card, several lines.
+pub fn text(approval: &Value) -> String {
+    let mut out = Lines::default();
+    let card = approval.get("card").unwrap_or(&Value::Null);
+    let id = fields::text(approval, &["/id"]);
+    let status = fields::text(approval, &["/status"]);
+    out.line(format!("APPROVAL {}  {}", inert(&id), inert(&status)));
+    out.line(headline(approval));
+    out.words("", &fields::text(card, &["/title/subject"]));
+    requester(&mut out, card);
+    why(&mut out, card);
+    facts(&mut out, card);
+    changes(&mut out, card);
+    out.section("IF WRONG");
+    out.words("", &fields::text(card, &["/if_wrong/headline"]));
+    out.words("", &fields::text(card, &["/if_wrong/compensation"]));
+    who(&mut out, card);
+    if let Some(at) = card.pointer("/expiry/at").or_else(|| approval.get("expires_at")) {
+        let then = fields::text(card, &["/expiry/then"]);
+        out.line(format!("Expires {}. {}", instant::shown(at, true), inert(&then)));
+    }
+    out.line(format!("digest {}", inert(&fields::text(approval, &["/digest", "/card/digest"]))));
+    receipt(&mut out, approval);
+    out.0
+}
+
+fn requester(out: &mut Lines, card: &Value) {
+    let Some(requester) = card.get("requester") else { return };
+    let name = fields::text(requester, &["/name", "/id"]);
+    let kind = fields::text(requester, &["/kind"]).replace('_', " ");
+    let behalf = fields::text(requester, &["/on_behalf_of"]);
+    let behalf = if behalf.is_empty() { behalf } else { format!(" for {}", inert(&behalf)) };
+    out.line(format!("asked by {} {}{behalf}", inert(&kind), inert(&name)));
+    let claim = fields::text(requester, &["/claim"]);
+    if !claim.is_empty() {
+        out.line(format!("  they say, unchecked: “{}”", inert(&claim)));
+    }
+}
+
+fn why(out: &mut Lines, card: &Value) {
+    out.section("WHY IT ASKS");
+    for why in elements(card, "why") {
+        let place = format!("{}:{}", fields::text(why, &["/file"]), fields::text(why, &["/line"]));
+        out.line(format!("  {} ({})", inert(&fields::text(why, &["/policy"])), inert(&place)));
+        if let Some(fired) = why.get("comparison").filter(|fired| fired.is_object()) {
+            let part = |pointer: &str| inert(&fields::text(fired, &[pointer]));
+            out.line(format!("    {} {} {} {}", part("/fact"), part("/value"), part("/operator"), part("/limit")));
+        }
+        out.words("  ", &fields::text(why, &["/condition"]));
+        out.words("  ", &fields::text(why, &["/counterfactual"]));
+    }
+    for also in elements(card, "also") {
+        out.words("", &fields::text(also, &[""]));
+    }
+}
+
+fn facts(out: &mut Lines, card: &Value) {
+    out.section("FACTS  ● Stripe  ○ derived  ◇ claimed");
+    for fact in elements(card, "facts") {
+        let mark = match fields::text(fact, &["/source"]).as_str() {
+            "stripe" => "●",
+            "derived" => "○",
+            _ => "◇",
+        };
+        let (label, value) = (fields::text(fact, &["/label"]), fields::text(fact, &["/value"]));
+        out.line(format!("  {mark} {:<28} {}", inert(&label), inert(&value)));
+    }
+}
+
+fn changes(out: &mut Lines, card: &Value) {
+    out.section("WHAT WILL CHANGE");
+    for change in elements(card, "changes") {
+        let mark = match fields::text(change, &["/kind"]).as_str() {
+            "create" => "+",
+            "change" => "~",
+            "unchanged" => "=",
+            _ => "✉",
+        };
+        let (object, what) = (fields::text(change, &["/object"]), fields::text(change, &["/what"]));
+        out.line(format!("  {mark} {:<28} {}", inert(&object), inert(&what)));
+    }
+    out.words("", &fields::text(card, &["/request/line"]));
+}
+
+fn who(out: &mut Lines, card: &Value) {
+    out.section("WHO DECIDES");
+    for asked in card.pointer("/who/requirements").and_then(Value::as_array).into_iter().flatten() {
+        let people: Vec<String> = elements(asked, "people").map(|name| inert(&fields::text(name, &[""]))).collect();
+        let quorum = fields::text(asked, &["/quorum"]);
+        out.line(format!("  {} of {}: {}", inert(&quorum), inert(&fields::text(asked, &["/role"])), people.join(", ")));
+    }
+    for left_out in card.pointer("/who/excluded").and_then(Value::as_array).into_iter().flatten() {
+        let (name, why) = (fields::text(left_out, &["/name"]), fields::text(left_out, &["/why"]));
+        out.line(format!("  not {}: {}", inert(&name), inert(&why)));
+    }
+}
+
+fn receipt(out: &mut Lines, approval: &Value) {
+    let Some(receipt) = approval.get("receipt").filter(|receipt| !receipt.is_null()) else { return };
+    out.section("RECEIPT");
+    out.words("", &fields::text(receipt, &["/headline", "/outcome", "/status"]));
+    for row in elements(receipt, "rows") {
+        let part = |pointer: &str| inert(&fields::text(row, &[pointer]));
+        let mark = if part("/predicted") == part("/actual") { "=" } else { "≠" };
+        out.line(format!("  {mark} {}: predicted {}, actual {}", part("/what"), part("/predicted"), part("/actual")));
+    }
+    let request = fields::text(receipt, &["/request_id", "/stripe_request_id"]);
+    if !request.is_empty() {
+        out.line(format!("  Stripe's request {}", inert(&request)));
+    }
+}
+
+fn elements<'a>(document: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+    document.get(key).and_then(Value::as_array).into_iter().flatten()
+}
+
+#[derive(Default)]
+struct Lines(String);
+
+impl Lines {
+    fn line(&mut self, text: impl AsRef<str>) {
+        let gap = if self.0.is_empty() { "" } else { "\n" };
+        // Writing into a text cannot fail.
+        let _ = write!(self.0, "{gap}{}", text.as_ref().trim_end());
+    }
+
+    fn section(&mut self, title: &str) {
+        self.line("");
+        self.line(title);
+    }
+
+    /// A line of words from outside, where there are any.
+    fn words(&mut self, indent: &str, text: &str) {
+        if !text.is_empty() {
+            self.line(format!("  {indent}{}", inert(text)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+//! `bursar init`: writes what an installation begins with and says what it wrote. Nothing that exists is touched.
+
+mod files;
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::code::Code;
+use super::exit::Exit;
+use super::failure::Failure;
+use super::session::Session;
+use super::{Outcome, ask};
+use crate::config::paths::FILE_NAME;
+
+const EXAMPLES: &str = "\
+Examples:
+  bursar init
+  bursar init --yes --data-dir /var/lib/bursar --config /etc/bursar/bursar.toml";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct InitArgs {
+    /// One person may approve what they asked for; shown on every card
+    #[arg(long)]
+    single_operator: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+/// What becomes of one file.
+#[derive(Debug, PartialEq, Eq)]
+enum Fate {
+    Written,
+    /// It was there and is as it was.
+    Kept,
+}
+
+pub fn run(args: &InitArgs, session: &Session) -> Outcome {
+    let config = session.globals.config.clone().unwrap_or_else(|| PathBuf::from(FILE_NAME));
+    let folder = config.parent().map(Path::to_owned).unwrap_or_default();
+    let data_dir = session.data_dir_for_init(&config)?;
+    let plan = files::plan(&config, &folder, &data_dir, args.single_operator);
+    if !args.yes && ask::somebody_is_there() {
+        let place = if folder.as_os_str().is_empty() { Path::new(".") } else { &folder };
+        if !ask::yes(&format!("Write {} files to {}?", plan.len(), place.display()))? {
+            return Err(Failure::new(Code::NotConfirmed, "nothing was written").exits(Exit::Failed));
+        }
+    }
+    prepare_data_dir(&data_dir)?;
+    let mut fates = Vec::new();
+    for (path, text) in &plan {
+        fates.push((path, write_new(path, text)?));
+    }
+    report(session, &fates, &data_dir)
+}
+
+fn report(session: &Session, fates: &[(&PathBuf, Fate)], data_dir: &Path) -> Outcome {
+    let output = &session.output;
+    let of = |fate: Fate| {
+        let paths = fates.iter().filter(move |(_, its)| *its == fate);
+        paths.map(|(path, _)| path.display().to_string()).collect::<Vec<_>>()
+    };
+    let (written, kept) = (of(Fate::Written), of(Fate::Kept));
+    if output.is_json() {
+        let data_dir = data_dir.display().to_string();
+        output.document(&json!({"object": "init", "written": written, "kept": kept, "data_dir": data_dir}))?;
+        return Ok(Exit::Done);
+    }
+    for path in &written {
+        output.line(format_args!("wrote  {path}"))?;
+    }
+    for path in &kept {
+        output.line(format_args!("kept   {path}"))?;
+    }
+    output.note(format_args!("data   {}\n\nNext:\n  bursar connect stripe\n  bursar doctor\n  bursar serve", data_dir.display()));
+    Ok(Exit::Done)
+}
+
+/// Only this user looks in: it will hold the master key.
+fn prepare_data_dir(path: &Path) -> Result<(), Failure> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(|error| cannot_write(path, &error))
+}
+
+fn write_new(path: &Path, text: &str) -> Result<Fate, Failure> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
+    }
+    match OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(mut file) => {
+            let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+            written.map(|()| Fate::Written).map_err(|error| cannot_write(path, &error))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(Fate::Kept),
+        Err(error) => Err(cannot_write(path, &error)),
+    }
+}
+
+fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(Code::CannotWrite, format!("{} cannot be written: {error}", path.display()))
+        .help("choose a folder that this user may write: --config, --data-dir")
+}

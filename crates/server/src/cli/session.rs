@@ -1,0 +1,77 @@
+//! What every command has at hand: the global flags, the environment, and where output goes.
+
+use std::path::{Path, PathBuf};
+
+use super::client::Client;
+use super::failure::Failure;
+use super::installation::{Identity, Installation};
+use super::output::Output;
+use super::Globals;
+use crate::config::{self, CliOptions, Config, ConfigErrors, Environment};
+
+pub struct Session {
+    pub globals: Globals,
+    pub environment: Environment,
+    pub output: Output,
+}
+
+/// A setting given as a flag: its path, its value, and the flag as it is typed.
+pub type FlagSetting = (&'static str, String, &'static str);
+
+impl Session {
+    pub fn new(globals: Globals, environment: Environment, output: Output) -> Self {
+        Self { globals, environment, output }
+    }
+
+    /// The configuration with these flags over it. Every problem but the last is reported here, the last is the failure.
+    pub fn config(&self, flags: Vec<FlagSetting>) -> Result<Config, Failure> {
+        let options = CliOptions { flags, ..self.options() };
+        config::load(&options, &self.environment).map_err(|errors| self.all_but_last(errors))
+    }
+
+    /// Where the installation keeps its data; judges nothing else.
+    pub fn data_dir(&self) -> Result<PathBuf, Failure> {
+        config::data_dir(&self.options(), &self.environment).map_err(|errors| self.all_but_last(errors))
+    }
+
+    /// Where an installation that is being made will keep its data: what its file says if it has one already.
+    pub fn data_dir_for_init(&self, config: &Path) -> Result<PathBuf, Failure> {
+        let existing = config.is_file().then(|| config.to_owned());
+        let options = CliOptions { config: existing, ..self.options() };
+        config::new_data_dir(&options, &self.environment).map_err(|errors| self.all_but_last(errors))
+    }
+
+    /// The running installation that flags, environment or files name.
+    pub fn installation(&self) -> Result<Installation, Failure> {
+        Installation::find(self)
+    }
+
+    /// A client that speaks to it as `identity`.
+    pub fn client(&self, identity: &Identity) -> Result<Client, Failure> {
+        let installation = self.installation()?;
+        let token = installation.token(identity, self)?;
+        Client::new(installation.api_url(), token)
+    }
+
+    /// Whether anything names an installation.
+    pub fn names_installation(&self) -> bool {
+        config::names_installation(&self.options(), &self.environment)
+    }
+
+    pub fn options(&self) -> CliOptions {
+        CliOptions {
+            config: self.globals.config.clone(),
+            data_dir: self.globals.data_dir.clone(),
+            flags: Vec::new(),
+        }
+    }
+
+    fn all_but_last(&self, errors: ConfigErrors) -> Failure {
+        let mut errors = errors.0;
+        let last = errors.pop();
+        for error in &errors {
+            self.output.failure(error);
+        }
+        last.expect("errors hold at least one")
+    }
+}

@@ -1,0 +1,93 @@
+//! `bursar status`: how the running installation is doing.
+
+use serde_json::Value;
+
+use super::exit::Exit;
+use super::fields;
+use super::installation::Identity;
+use super::runtime;
+use super::session::Session;
+use super::table::{Column, Table};
+use super::Outcome;
+
+#[derive(Debug, clap::Args)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    identity: Identity,
+}
+
+pub fn run(args: &StatusArgs, session: &Session) -> Outcome {
+    let client = session.client(&args.identity)?;
+    runtime::block_on(async {
+        let status = client.get("/status", &[]).await?;
+        let output = &session.output;
+        if output.is_json() {
+            output.document(&status)?;
+        } else if !session.globals.quiet {
+            output.table(&table(&status))?;
+        }
+        Ok(exit(&status))
+    })
+}
+
+/// `--quiet` is for health checks: the exit code says it all.
+fn exit(status: &Value) -> Exit {
+    let word = fields::text(status, &["/status", "/state"]);
+    let well = matches!(word.as_str(), "" | "ok" | "healthy" | "ready" | "running");
+    if well { Exit::Done } else { Exit::Failed }
+}
+
+/// Every plain value of the document, by its name.
+fn table(status: &Value) -> Table {
+    let mut table = Table::new([Column::Text("what"), Column::Text("now")], "nothing to report");
+    let mut flat = Vec::new();
+    flatten("", status, &mut flat);
+    for (name, value) in flat {
+        table.row([name, value]);
+    }
+    table
+}
+
+fn flatten(name: &str, value: &Value, flat: &mut Vec<(String, String)>) {
+    let below = |key: &str| if name.is_empty() { key.replace('_', " ") } else { format!("{name} {}", key.replace('_', " ")) };
+    match value {
+        Value::Object(map) => {
+            // Lanes and other named things are called by their names.
+            let own = ["lane", "name", "id"].iter().find_map(|key| map.get(*key)?.as_str());
+            for (key, value) in map.iter().filter(|(key, _)| *key != "object") {
+                match own {
+                    Some(own) if name.ends_with(']') => flatten(&format!("{own} {}", key.replace('_', " ")), value, flat),
+                    _ => flatten(&below(key), value, flat),
+                }
+            }
+        }
+        Value::Array(values) => {
+            for (index, value) in values.iter().enumerate() {
+                flatten(&format!("{name}[{index}]"), value, flat);
+            }
+        }
+        Value::Null => {}
+        _ => flat.push((name.to_owned(), fields::text(value, &[""]))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_status_is_laid_out_by_name() {
+        let status = json!({"object": "status", "status": "ok", "approvals": {"pending": 2},
+            "lanes": [{"lane": "acct_1/test", "last_event_age_s": 4, "gap": null}]});
+        assert_eq!(exit(&status), Exit::Done);
+        insta::assert_snapshot!(table(&status).for_programs(), @r"
+        approvals pending	2
+        acct_1/test lane	acct_1/test
+        acct_1/test last event age s	4
+        status	ok
+        ");
+        assert_eq!(exit(&json!({"status": "degraded"})), Exit::Failed);
+    }
+}

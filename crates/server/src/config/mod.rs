@@ -1,0 +1,85 @@
+//! What this installation is told: a flag wins over an environment variable, which wins over the file, which wins over
+//! the default, and every value knows which of them it came from.
+//!
+//! Promises: unknown keys are errors that name the nearest known one; secrets never appear in an error, in `Debug`, or
+//! in what is shown; nothing else in this crate reads the environment.
+
+mod check;
+mod environment;
+mod fetch;
+mod file;
+mod mail;
+mod mask;
+mod node;
+mod origin;
+pub mod paths;
+mod read;
+mod rules;
+pub mod schema;
+mod secret;
+mod settings;
+pub mod show;
+pub mod value;
+mod variables;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::cli::failure::Failure;
+
+pub use check::nearest;
+pub use environment::Environment;
+pub use origin::Origin;
+pub use read::{data_dir, load, names_installation, new_data_dir};
+pub use secret::{KeptIn, Secret};
+pub use settings::{Settings, Stripe};
+
+/// What the command line says about the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct CliOptions {
+    /// `--config`
+    pub config: Option<PathBuf>,
+    /// `--data-dir`
+    pub data_dir: Option<PathBuf>,
+    /// Settings given as flags: path, value, and the flag as it is typed.
+    pub flags: Vec<(&'static str, String, &'static str)>,
+}
+
+/// The configuration in force.
+#[derive(Debug)]
+pub struct Config {
+    pub settings: Settings,
+    /// Absolute. Holds the database unless `storage.url` says otherwise, and what a running installation says of itself.
+    pub data_dir: PathBuf,
+    /// The file that was read, if there is one.
+    pub file: Option<PathBuf>,
+    /// Worth saying, no reason to stop.
+    pub warnings: Vec<Failure>,
+    /// By path; what is missing has its default.
+    pub origins: BTreeMap<String, Origin>,
+}
+
+/// Everything that is wrong with the configuration, in the order of the file.
+#[derive(Debug)]
+pub struct ConfigErrors(pub Vec<Failure>);
+
+impl From<Failure> for ConfigErrors {
+    fn from(failure: Failure) -> Self {
+        Self(vec![failure])
+    }
+}
+
+impl std::fmt::Display for ConfigErrors {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (index, failure) in self.0.iter().enumerate() {
+            let gap = if index == 0 { "" } else { "\n" };
+            write!(out, "{gap}{failure}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+//! The kinds of values a setting may have, each checked when it is read and written back as people wrote it.
+
+mod address;
+mod decimal;
+mod span;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use bursar_stripe::Currency;
+use serde::Deserialize;
+
+use super::paths::DATABASE_NAME;
+
+pub use address::{HttpUrl, ListenAddress};
+pub use decimal::Decimal;
+pub use span::Span;
+
+/// Serialises through `Display`, reads through `FromStr`, and is text in the schema with this pattern or format.
+macro_rules! text_value {
+    ($name:ident, $($keyword:literal: $schema:expr),+) => {
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let text = <String as serde::Deserialize>::deserialize(from)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({"type": "string", $($keyword: $schema),+})
+            }
+        }
+    };
+}
+use text_value;
+
+/// Where the data lies. One kind in this version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StorageUrl {
+    /// A file, which one process owns at a time.
+    Sqlite(PathBuf),
+}
+
+text_value!(StorageUrl, "examples": ["sqlite:///var/lib/bursar/bursar.db"]);
+
+impl StorageUrl {
+    pub fn path(&self) -> &Path {
+        let StorageUrl::Sqlite(path) = self;
+        path
+    }
+
+}
+
+impl FromStr for StorageUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once("://") {
+            Some(("sqlite", path)) if !path.contains(['?', '#']) => {
+                let path = PathBuf::from(path);
+                match path.file_name() {
+                    Some(name) if name == DATABASE_NAME => Ok(StorageUrl::Sqlite(path)),
+                    _ => Err(format!("the database is called {DATABASE_NAME}: sqlite:// and its folder/{DATABASE_NAME}")),
+                }
+            }
+            Some(("postgres" | "postgresql", _)) => {
+                Err("this version keeps its data in SQLite: sqlite:///path/to/bursar.db".into())
+            }
+            _ => Err("expected sqlite:// and the path of a file, such as sqlite:///var/lib/bursar/bursar.db".into()),
+        }
+    }
+}
+
+impl fmt::Display for StorageUrl {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "sqlite://{}", self.path().display())
+    }
+}
+
+/// A currency, in capitals or small letters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CurrencyCode(pub Currency);
+
+text_value!(CurrencyCode, "pattern": "^[A-Za-z]{3}$");
+
+impl FromStr for CurrencyCode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Currency::parse(&text.to_ascii_lowercase());
+        known.map(Self).map_err(|_| "expected a currency that Stripe takes, such as usd".to_owned())
+    }
+}
+
+impl fmt::Display for CurrencyCode {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.0.as_str())
+    }
+}
+
+/// A zone of the time zone database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone(pub jiff::tz::TimeZone);
+
+text_value!(Zone, "examples": ["Europe/Berlin"]);
+
+impl FromStr for Zone {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let zone = jiff::tz::TimeZone::get(text);
+        zone.map(Self).map_err(|_| "expected the name of a time zone, such as Europe/Berlin".to_owned())
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.0.iana_name().unwrap_or("UTC"))
+    }
+}
+
+/// A day, as `2026-11-20`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Day(pub jiff::civil::Date);
+
+text_value!(Day, "format": "date");
+
+impl FromStr for Day {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse().map(Self).map_err(|_| "expected a day, such as 2026-11-20".to_owned())
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+/// Where new facts about Stripe come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(description = "poll: ask Stripe for events; needs no inbound port. webhook: Stripe calls us.")]
+pub enum IngestSource {
+    Poll,
+    Webhook,
+}
+
+#[cfg(test)]
+mod tests;
