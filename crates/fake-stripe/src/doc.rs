@@ -72,8 +72,8 @@ pub fn previous_attributes(before: &Value, after: &Value) -> Map<String, Value> 
 }
 
 /// A list as Stripe embeds it.
-pub fn list(url: &str, data: Vec<Value>) -> Value {
-    serde_json::json!({"object": "list", "data": data, "has_more": false, "url": url})
+pub fn list(url: &str, data: impl Into<Value>) -> Value {
+    serde_json::json!({"object": "list", "data": data.into(), "has_more": false, "url": url})
 }
 
 #[cfg(test)]

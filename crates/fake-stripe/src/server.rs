@@ -171,10 +171,10 @@ struct Breakable {
 
 impl Drop for Breakable {
     fn drop(&mut self) {
-        if self.resets.load(Ordering::SeqCst) {
-            if let Err(error) = self.stream.set_zero_linger() {
-                tracing::debug!(%error, "the connection closes instead of resetting");
-            }
+        if self.resets.load(Ordering::SeqCst)
+            && let Err(error) = self.stream.set_zero_linger()
+        {
+            tracing::debug!(%error, "the connection closes instead of resetting");
         }
     }
 }

@@ -86,21 +86,26 @@ impl std::fmt::Debug for FakeStripe {
 impl FakeStripe {
     /// Opens a new Stripe, or the one that its data directory remembers.
     pub fn open(options: Options) -> Result<Self, Error> {
-        let (mut world, kept_now) = World::open(options.data_dir.as_deref(), options.seed, options.livemode)?;
-        world.after_retries = options.after_retries;
-        let now_s = kept_now.unwrap_or(options.start_s);
-        let request_seed = ids::mix(options.seed ^ ids::mix(world.boots));
+        let Options {
+            data_dir,
+            seed,
+            start_s,
+            livemode,
+            rate_per_second,
+            after_retries,
+            disorder,
+            machine_time,
+        } = options;
+        let (mut world, kept_now) = World::open(data_dir.as_deref(), seed, livemode)?;
+        world.after_retries = after_retries;
+        let now_s = kept_now.unwrap_or(start_s);
+        let request_seed = ids::mix(seed ^ ids::mix(world.boots));
         begin_account(&mut world, now_s)?;
-        let state = State {
-            world,
-            faults: Faults::default(),
-            rate: Rate::new(options.rate_per_second),
-            disorder: options.disorder,
-        };
+        let state = State { world, faults: Faults::default(), rate: Rate::new(rate_per_second), disorder };
         Ok(Self(Arc::new(Inner {
             state: Mutex::new(state),
             clock: SimClock::starting_at(now_s),
-            machine_time: options.machine_time,
+            machine_time,
             keys_in_use: Arc::default(),
             requests: AtomicU64::new(0),
             request_seed,

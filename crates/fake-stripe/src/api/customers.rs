@@ -61,11 +61,12 @@ pub fn document(tx: &mut Tx<'_>) -> Value {
 
 /// Makes a customer from parameters.
 pub fn make(tx: &mut Tx<'_>, params: &Params) -> ApiResult {
-    let mut customer = document(tx);
     if let Some(clock) = params.text("test_clock") {
         tx.find_param(Kind::TestClock, clock, "test_clock")?;
-        customer["test_clock"] = clock.into();
+        tx.enter_time_of(&json!({"test_clock": clock}));
     }
+    let mut customer = document(tx);
+    params.copy(&mut customer, &["test_clock"]);
     let id = customer.text("id").to_owned();
     let method = params.text("payment_method").or_else(|| params.text("source")).map(str::to_owned);
     tx.put(Kind::Customer, customer.clone());

@@ -13,11 +13,11 @@ pub fn field(tx: &Tx<'_>, object: &Value, name: &str) -> Option<Value> {
         ("charge", "refunds") => Some(list(&format!("/v1/charges/{id}/refunds"), owned(Kind::Refund))),
         ("customer", "subscriptions") => {
             let live = |subscription: &Value| subscription.text("status") != "canceled";
-            let subscriptions = owned(Kind::Subscription).into_iter().filter(live).collect();
+            let subscriptions: Vec<Value> = owned(Kind::Subscription).into_iter().filter(live).collect();
             Some(list(&format!("/v1/customers/{id}/subscriptions"), subscriptions))
         }
-        ("customer", "sources") => Some(list(&format!("/v1/customers/{id}/sources"), Vec::new())),
-        ("customer", "tax_ids") => Some(list(&format!("/v1/customers/{id}/tax_ids"), Vec::new())),
+        ("customer", "sources") => Some(list(&format!("/v1/customers/{id}/sources"), Vec::<Value>::new())),
+        ("customer", "tax_ids") => Some(list(&format!("/v1/customers/{id}/tax_ids"), Vec::<Value>::new())),
         ("customer", "invoice_credit_balance") => {
             let mut balance = json!({});
             balance[object.maybe_text("currency").unwrap_or("usd")] = object["balance"].clone();

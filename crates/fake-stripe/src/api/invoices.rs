@@ -81,9 +81,10 @@ fn create(tx: &mut Tx<'_>, args: &Args) -> ApiResult {
     let params = &args.params;
     let customer = customers::live(tx, params.need("customer")?, "customer")?;
     tx.enter_time_of(&customer);
-    let currency = match params.has("currency") {
-        true => payment_intents::currency(params)?,
-        false => customer.maybe_text("currency").unwrap_or("usd").to_owned(),
+    let currency = if params.has("currency") {
+        payment_intents::currency(params)?
+    } else {
+        customer.maybe_text("currency").unwrap_or("usd").to_owned()
     };
     let method = params.one_of("collection_method", &["charge_automatically", "send_invoice"])?;
     let days = params.int("days_until_due")?;

@@ -3,16 +3,21 @@
 pub mod account;
 mod balance;
 mod charges;
+mod credit_notes;
 pub mod customers;
 mod disputes;
+mod event_destinations;
 pub mod events;
 pub mod included;
 mod invoices;
 pub mod payment_intents;
 pub mod payment_methods;
+pub mod payouts;
+mod portal;
 pub mod prices;
 mod refunds;
 mod subscriptions;
+mod test_clocks;
 pub mod webhook_endpoints;
 
 use crate::wire::Route;
@@ -21,15 +26,20 @@ const PAGES: &[&[Route]] = &[
     account::ROUTES,
     balance::ROUTES,
     charges::ROUTES,
+    credit_notes::ROUTES,
     customers::ROUTES,
     disputes::ROUTES,
+    event_destinations::ROUTES,
     events::ROUTES,
     invoices::ROUTES,
     payment_intents::ROUTES,
     payment_methods::ROUTES,
+    payouts::ROUTES,
+    portal::ROUTES,
     prices::ROUTES,
     refunds::ROUTES,
     subscriptions::ROUTES,
+    test_clocks::ROUTES,
     webhook_endpoints::ROUTES,
 ];
 

@@ -90,9 +90,9 @@ fn create(tx: &mut Tx<'_>, args: &Args) -> ApiResult {
     let behaviors =
         ["allow_incomplete", "default_incomplete", "error_if_incomplete", "pending_if_incomplete"];
     let payment = match params.one_of("payment_behavior", &behaviors)? {
-        Some("default_incomplete") => FirstPayment::LeaveIncomplete,
-        Some("error_if_incomplete") => FirstPayment::ErrorIfIncomplete,
-        _ => FirstPayment::AllowIncomplete,
+        Some("default_incomplete") => FirstPayment::Leave,
+        Some("error_if_incomplete") => FirstPayment::Insist,
+        _ => FirstPayment::Try,
     };
     let method = collection_method(params)?.unwrap_or("charge_automatically").to_owned();
     let mut fields = json!({"metadata": {}});

@@ -22,7 +22,11 @@ pub fn after(anchor: i64, interval: Interval<'_>, n: i64) -> i64 {
 
 /// The first end of a period after `start` on the cycle that `anchor` sets.
 pub fn next_end(anchor: i64, interval: Interval<'_>, start: i64) -> i64 {
-    (0..).map(|n| after(anchor, interval, n)).find(|end| *end > start).unwrap_or(start + DAY_S)
+    let mut n = 0;
+    while after(anchor, interval, n) <= start {
+        n += 1;
+    }
+    after(anchor, interval, n)
 }
 
 fn add_months(instant: i64, months: i64) -> i64 {

@@ -11,8 +11,10 @@ pub mod subscription;
 
 use serde_json::Value;
 
+use crate::api::payouts;
 use crate::doc::Doc as _;
 use crate::payments::{balance, dispute, refund};
+use crate::seed::live;
 use crate::world::{Kind, Tx};
 
 /// Carries out one piece of work that has become due.
@@ -27,6 +29,8 @@ pub fn run(tx: &mut Tx<'_>, work: &Value) {
         "invoice.finalize" => invoice::finalize_when_heard(tx, &target),
         "invoice.overdue" => invoice::overdue(tx, &target),
         "invoice.retry" => collect::retry(tx, &target),
+        "life.next" => live::next(tx),
+        "payout.arrive" => payouts::arrive(tx, &target),
         "refund.fail" => refund::fail(tx, &target, "expired_or_canceled_card"),
         "refund.settle" => refund::settle(tx, &target),
         "subscription.cancel_at" => subscription::cancel(tx, &target, "cancellation_requested"),

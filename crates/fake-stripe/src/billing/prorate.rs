@@ -115,7 +115,7 @@ pub fn invoice_now(tx: &mut Tx<'_>, subscription: &Value) -> ApiResult<()> {
     let drawn = invoice::draft(tx, &new, Vec::new(), true);
     let id = drawn.text("id").to_owned();
     tx.change(Kind::Subscription, subscription.text("id"), |kept| {
-        kept["latest_invoice"] = id.as_str().into()
+        kept["latest_invoice"] = id.as_str().into();
     });
     invoice::finalize(tx, &id)?;
     if subscription.text("collection_method") == "charge_automatically" {

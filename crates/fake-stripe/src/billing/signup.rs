@@ -28,11 +28,11 @@ pub struct Signup {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FirstPayment {
     /// Try; if it fails the subscription is incomplete.
-    AllowIncomplete,
+    Try,
     /// Leave it to the customer.
-    LeaveIncomplete,
+    Leave,
     /// Try; if it fails there is no subscription.
-    ErrorIfIncomplete,
+    Insist,
 }
 
 /// Writes the document and its items, in a status and in the period that starts then.
@@ -106,7 +106,7 @@ fn document(tx: &Tx<'_>, id: &str, signup: &Signup, status: &str, start: i64) ->
 pub fn begin(tx: &mut Tx<'_>, signup: &Signup) -> ApiResult {
     let now = tx.now;
     let trial = signup.trial_end.filter(|end| *end > now);
-    if trial.is_none() && signup.payment != FirstPayment::LeaveIncomplete {
+    if trial.is_none() && signup.payment != FirstPayment::Leave {
         require_method(tx, signup)?;
     }
     let status = match (trial, signup.collection_method.as_str()) {
@@ -150,17 +150,14 @@ fn first_payment(tx: &mut Tx<'_>, signup: &Signup, id: &str, invoice: &str) -> A
     }
     let clock = signup.customer.maybe_text("test_clock").map(str::to_owned);
     tx.plan(tx.now + subscription::INCOMPLETE_S, "subscription.expire", id, clock.as_deref());
-    if signup.payment == FirstPayment::LeaveIncomplete {
+    if signup.payment == FirstPayment::Leave {
         return Ok(());
     }
     let asked = collect::Asked { method: None, presence: Presence::OffSession, out_of_band: false };
     match collect::pay(tx, invoice, &asked) {
-        Ok(_) => Ok(()),
         // The attempt stands only if the subscription does.
-        Err(error) if signup.payment == FirstPayment::ErrorIfIncomplete => {
-            Err(ApiError { fate: Fate::Failed, ..error })
-        }
-        Err(_) => Ok(()),
+        Err(error) if signup.payment == FirstPayment::Insist => Err(ApiError { fate: Fate::Failed, ..error }),
+        _ => Ok(()),
     }
 }
 

@@ -44,20 +44,19 @@ fn currency(wish: &Params) -> String {
 
 /// The customer the wish names, or a new one with a card that acts so.
 fn player(tx: &mut Tx<'_>, wish: &Params, cast: &mut Cast, acts: &str) -> ApiResult<(Value, Value)> {
-    let customer = match wish.text("customer") {
-        Some(id) => customers::live(tx, id, "customer")?,
-        None => {
-            let email = wish.text("email").unwrap_or("jenny.rosen@example.com");
-            let name = wish.text("name").unwrap_or("Jenny Rosen");
-            customers::make(
-                tx,
-                &Params::of(json!({"email": email, "name": name,
+    let customer = if let Some(id) = wish.text("customer") {
+        customers::live(tx, id, "customer")?
+    } else {
+        let email = wish.text("email").unwrap_or("jenny.rosen@example.com");
+        let name = wish.text("name").unwrap_or("Jenny Rosen");
+        customers::make(
+            tx,
+            &Params::of(json!({"email": email, "name": name,
                 "description": "(created by a trigger)"})),
-            )?
-        }
+        )?
     };
     let id = customer.text("id").to_owned();
-    let method = card(tx, acts)?;
+    let method = card(tx, acts);
     let method = payment_methods::attach_to(tx, method.text("id"), &id)?;
     tx.change_and_tell(Kind::Customer, &id, "customer.updated", |customer| {
         customer["invoice_settings"]["default_payment_method"] = method["id"].clone();
@@ -68,7 +67,7 @@ fn player(tx: &mut Tx<'_>, wish: &Params, cast: &mut Cast, acts: &str) -> ApiRes
 }
 
 /// A card of its own, whose issuer acts so.
-fn card(tx: &mut Tx<'_>, acts: &str) -> ApiResult {
+fn card(tx: &mut Tx<'_>, acts: &str) -> Value {
     let id = tx.id(Kind::PaymentMethod);
     let fingerprint = tx.world.ids.text(16);
     let last4 = format!("{:04}", tx.world.ids.below(10_000));
@@ -86,7 +85,7 @@ fn card(tx: &mut Tx<'_>, acts: &str) -> ApiResult {
     if acts != "approve" {
         cards::instruct(tx, &fingerprint, acts, None);
     }
-    Ok(method)
+    method
 }
 
 /// How a failing card fails: by the wished decline code.
@@ -165,12 +164,11 @@ pub fn refund(tx: &mut Tx<'_>, wish: &Params, cast: &mut Cast) -> ApiResult<()> 
 }
 
 pub fn failed_refund(tx: &mut Tx<'_>, wish: &Params, cast: &mut Cast) -> ApiResult<()> {
-    let id = match wish.text("refund") {
-        Some(id) => tx.find_param(Kind::Refund, id, "refund")?.text("id").to_owned(),
-        None => {
-            let charge = paid_charge(tx, wish, cast, "approve")?;
-            refund::make(tx, &charge, &Wish::default())?.text("id").to_owned()
-        }
+    let id = if let Some(id) = wish.text("refund") {
+        tx.find_param(Kind::Refund, id, "refund")?.text("id").to_owned()
+    } else {
+        let charge = paid_charge(tx, wish, cast, "approve")?;
+        refund::make(tx, &charge, &Wish::default())?.text("id").to_owned()
     };
     cast.enter(Kind::Refund, &id);
     refund::fail(tx, &id, wish.text("failure_reason").unwrap_or("expired_or_canceled_card"));
@@ -207,7 +205,9 @@ pub fn fraud_warning(tx: &mut Tx<'_>, wish: &Params, cast: &mut Cast) -> ApiResu
     let charge = paid_charge(tx, wish, cast, "warn")?;
     let warnings = tx.owned_by(Kind::EarlyFraudWarning, charge.text("id"));
     let ids: Vec<String> = warnings.map(|warning| warning.text("id").to_owned()).collect();
-    ids.iter().for_each(|id| cast.enter(Kind::EarlyFraudWarning, id));
+    for id in &ids {
+        cast.enter(Kind::EarlyFraudWarning, id);
+    }
     Ok(())
 }
 
@@ -257,7 +257,7 @@ fn signup(tx: &mut Tx<'_>, wish: &Params, cast: &mut Cast, acts: &str) -> ApiRes
         customer,
         items: vec![(price, 1)],
         trial_end: None,
-        payment: FirstPayment::AllowIncomplete,
+        payment: FirstPayment::Try,
         collection_method: "charge_automatically".to_owned(),
         days_until_due: None,
         default_payment_method: method.maybe_text("id").map(str::to_owned),
@@ -331,7 +331,9 @@ fn collected(tx: &mut Tx<'_>, wish: &Params, cast: &mut Cast, acts: &str) -> Api
     collect::first(tx, &id);
     let payments = tx.owned_by(Kind::InvoicePayment, &id);
     let payments: Vec<String> = payments.map(|payment| payment.text("id").to_owned()).collect();
-    payments.iter().for_each(|payment| cast.enter(Kind::InvoicePayment, payment));
+    for payment in &payments {
+        cast.enter(Kind::InvoicePayment, payment);
+    }
     let intent = collect::default_intent(tx, &id).unwrap_or_default();
     cast.enter(Kind::PaymentIntent, intent.text("id"));
     cast.enter(Kind::Charge, intent.text("latest_charge"));

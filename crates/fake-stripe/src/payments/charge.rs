@@ -133,7 +133,7 @@ fn mark(charge: &mut Value, behaviour: Behaviour) {
     match behaviour {
         Behaviour::RiskLevel(level) => charge["outcome"]["risk_level"] = level.into(),
         Behaviour::FailsCheck(check) => {
-            charge["payment_method_details"]["card"]["checks"][check] = "fail".into()
+            charge["payment_method_details"]["card"]["checks"][check] = "fail".into();
         }
         _ => {}
     }

@@ -3,6 +3,7 @@
 
 /// One way a card can be refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "the fields keep Stripe's names")]
 pub struct Decline {
     /// `error.code`
     pub code: &'static str,

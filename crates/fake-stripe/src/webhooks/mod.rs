@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 pub use self::send::run;
 use crate::api::events::matches;
 use crate::doc::Doc as _;
-use crate::world::{Kind, Tx, World, ids};
+use crate::world::{Kind, Table, Tx, World, ids};
 
 /// Seconds of business time from each failed try to the next: three retries over a few hours, as in
 /// Stripe's sandbox.
@@ -86,7 +86,7 @@ pub struct Letter {
 pub fn due(world: &World, now_s: i64, disorder: Disorder) -> Vec<Letter> {
     let mut ranked: Vec<(u64, Letter)> = Vec::new();
     let deliveries = world.table(&world.platform, Kind::Delivery);
-    for (position, delivery) in deliveries.into_iter().flat_map(|table| table.rows()) {
+    for (position, delivery) in deliveries.into_iter().flat_map(Table::rows) {
         if delivery.flag("given_up") || delivery.int("due") > now_s {
             continue;
         }

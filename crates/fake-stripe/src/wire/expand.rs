@@ -47,7 +47,9 @@ fn walk(tx: &Tx<'_>, value: &mut Value, fields: &[&str], path: &str) -> ApiResul
 /// Puts the object in the place of its id.
 fn resolve(tx: &Tx<'_>, value: &mut Value) {
     if let Some(elements) = value.as_array_mut() {
-        elements.iter_mut().for_each(|element| resolve(tx, element));
+        for element in elements {
+            resolve(tx, element);
+        }
         return;
     }
     let found = value.as_str().and_then(|id| tx.get(Kind::of_id(id)?, id)).cloned();

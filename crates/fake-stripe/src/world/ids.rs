@@ -14,6 +14,10 @@ impl IdStream {
         Self { seed, counter }
     }
 
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// The next id with this prefix, shaped as Stripe's are.
     pub fn next(&mut self, prefix: &str) -> String {
         let length = match prefix {

@@ -92,6 +92,14 @@ impl Journal {
         Ok((Self { path, file }, now_s))
     }
 
+    /// The same journal, telling only what stands.
+    pub fn rewritten(self, world: &World, now_s: i64) -> Result<Self, Error> {
+        rewrite(&self.path, world, now_s)?;
+        let fault = |source| Error::Journal { path: self.path.clone(), source };
+        let file = OpenOptions::new().append(true).open(&self.path).map_err(fault)?;
+        Ok(Self { path: self.path, file })
+    }
+
     /// Appends one commit. After this returns, a killed process has it.
     pub fn append_text(&mut self, line: &str) -> Result<(), Error> {
         let fault = |source| Error::Journal { path: self.path.clone(), source };

@@ -41,6 +41,8 @@ pub struct World {
     journal: Option<Journal>,
     pub livemode: bool,
     pub platform: String,
+    /// While history is being made up: the journal, and from when on events are kept.
+    resting: Option<(Option<Journal>, i64)>,
     pub boots: u64,
     pub after_retries: crate::billing::subscription::AfterRetries,
 }
@@ -55,6 +57,7 @@ impl World {
             ids: IdStream::new(seed, 0),
             position: 0,
             journal: None,
+            resting: None,
             livemode,
             platform,
             boots: 0,
@@ -128,6 +131,19 @@ impl World {
         self.position = self.position.max(position);
         self.lanes.entry(account.to_owned()).or_default().events.append(position, row);
         Some(())
+    }
+
+    /// Looks away while history is made up: no journal, no ledger, no events from before `events_from`.
+    pub fn rest_journal(&mut self, events_from: i64) {
+        self.resting = Some((self.journal.take(), events_from));
+    }
+
+    /// Writes down what history amounted to, and goes on as usual.
+    pub fn resume_journal(&mut self, now_s: i64) -> Result<(), Error> {
+        if let Some((journal, _)) = self.resting.take() {
+            self.journal = journal.map(|journal| journal.rewritten(self, now_s)).transpose()?;
+        }
+        Ok(())
     }
 
     /// Notes the time in the journal, so that a restart resumes it.

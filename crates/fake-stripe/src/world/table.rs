@@ -39,10 +39,10 @@ impl Table {
         }
         let new_owner = self.owner(&document);
         let before = self.rows.insert(position, document);
-        if let Some(old_owner) = before.as_ref().and_then(|document| self.owner(document)) {
-            if Some(&old_owner) != new_owner.as_ref() {
-                self.disown(&old_owner, position);
-            }
+        if let Some(old_owner) = before.as_ref().and_then(|document| self.owner(document))
+            && Some(&old_owner) != new_owner.as_ref()
+        {
+            self.disown(&old_owner, position);
         }
         before
     }

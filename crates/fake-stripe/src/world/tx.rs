@@ -162,16 +162,19 @@ impl<'w> Tx<'w> {
 
     /// Emits an event that carries the object as it now is.
     pub fn emit(&mut self, kind: &str, object: &Value) -> String {
-        self.emit_data(kind, json!({"object": object}))
+        self.emit_data(kind, &json!({"object": object}))
     }
 
     /// Emits an event for an update, with the old values of what changed.
     pub fn emit_update(&mut self, kind: &str, before: &Value, after: &Value) -> String {
         let previous = previous_attributes(before, after);
-        self.emit_data(kind, json!({"object": after, "previous_attributes": previous}))
+        self.emit_data(kind, &json!({"object": after, "previous_attributes": previous}))
     }
 
-    fn emit_data(&mut self, kind: &str, data: Value) -> String {
+    fn emit_data(&mut self, kind: &str, data: &Value) -> String {
+        if self.world.resting.as_ref().is_some_and(|(_, events_from)| self.wall < *events_from) {
+            return String::new();
+        }
         let id = self.id(Kind::Event);
         let mut event = json!({
             "id": id, "object": "event", "api_version": API_VERSION, "created": self.wall, "data": data,
@@ -205,6 +208,9 @@ impl<'w> Tx<'w> {
 
     /// Notes an effect that really happened to `object`.
     pub fn effect(&mut self, kind: &str, object: &Value) {
+        if self.world.resting.is_some() {
+            return;
+        }
         let id = self.id(Kind::LedgerEntry);
         let entry = json!({
             "id": id, "kind": kind, "object": object.text("id"), "amount": object.maybe_int("amount")
