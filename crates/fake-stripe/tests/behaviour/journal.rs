@@ -1,0 +1,78 @@
+//! What outlives the process.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use bursar_fake_stripe::{FakeStripe, Options, Size};
+use serde_json::json;
+
+use crate::server::{options, serve};
+
+fn open(dir: &Path) -> FakeStripe {
+    FakeStripe::open(Options { data_dir: Some(dir.to_owned()), ..options() }).unwrap()
+}
+
+#[tokio::test]
+async fn a_restart_resumes_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = serve(open(dir.path())).await;
+    let (charge, _) = server.charge(5_000);
+    let form = [("charge", charge.as_str()), ("amount", "700")];
+    let refund = server.post_keyed("/v1/refunds", &form, "key-1").await;
+    server.stripe.advance(77).unwrap();
+    let (key, now, ledger) = (server.stripe.secret_key(), server.stripe.now_s(), server.stripe.ledger());
+    let events = server.event_types().await;
+
+    // Nothing is closed or flushed: the second opens what the first has written, as after a kill.
+    let again = serve(open(dir.path())).await;
+    assert_eq!((again.stripe.secret_key(), again.stripe.now_s(), again.stripe.ledger()), (key, now, ledger));
+    assert_eq!(again.event_types().await, events);
+    let replay = again.post_keyed("/v1/refunds", &form, "key-1").await;
+    assert!(replay.replayed);
+    assert_eq!(replay.body, refund.body);
+    assert_eq!(again.effects("refund.create"), 1);
+    let other = again.post("/v1/refunds", &[("charge", &charge)]).await;
+    assert_ne!(other.id(), refund.id());
+}
+
+#[tokio::test]
+async fn a_torn_last_line_is_dropped_and_a_torn_middle_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let stripe = open(dir.path());
+    stripe.trigger("charge.succeeded", json!({})).unwrap();
+    let ledger = stripe.ledger();
+    drop(stripe);
+    let path = dir.path().join("stripe.journal");
+    let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+    file.write_all(b"{\"now\":1,\"ids\":9,\"boots\":1,\"put\":[[\"acct").unwrap();
+    let stripe = open(dir.path());
+    assert_eq!(stripe.ledger(), ledger);
+    stripe.trigger("charge.succeeded", json!({})).unwrap();
+    drop(stripe);
+    assert_eq!(open(dir.path()).ledger().len(), 2);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[10] = b'{';
+    std::fs::write(&path, bytes).unwrap();
+    assert!(FakeStripe::open(Options { data_dir: Some(dir.path().to_owned()), ..options() }).is_err());
+}
+
+#[tokio::test]
+async fn a_rewritten_journal_tells_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let stripe = open(dir.path());
+    stripe.populate(Size::Small).unwrap();
+    for _ in 0..60 {
+        stripe.advance(3600).unwrap();
+    }
+    let before = serve(stripe).await;
+    let path = "/v1/events?limit=100";
+    let (events, invoices) = (before.get(path).await.body, before.get("/v1/invoices?limit=100").await.body);
+    let length = |dir: &Path| std::fs::metadata(dir.join("stripe.journal")).unwrap().len();
+    let long = length(dir.path());
+    let after = serve(open(dir.path())).await;
+    assert_eq!(after.get(path).await.body, events);
+    assert_eq!(after.get("/v1/invoices?limit=100").await.body, invoices);
+    after.stripe.advance(86_400).unwrap();
+    before.stripe.advance(0).unwrap();
+    assert!(length(dir.path()) > 0 && long > 0);
+}
