@@ -30,7 +30,12 @@ pub fn document(tx: &Tx<'_>, id: &str, name: &str, country: &str) -> Value {
         "default_currency": "usd", "details_submitted": true, "email": null, "external_accounts":
             {"object": "list", "data": [], "has_more": false, "url": format!("/v1/accounts/{id}/external_accounts")},
         "future_requirements": {}, "metadata": {}, "payouts_enabled": true, "requirements": {},
-        "settings": {"dashboard": {"display_name": name, "timezone": "Etc/UTC"},
+        "settings": {"branding": {"icon": null, "logo": null, "primary_color": null, "secondary_color": null},
+            "card_payments": {"statement_descriptor_prefix": null, "statement_descriptor_prefix_kana": null,
+                "statement_descriptor_prefix_kanji": null},
+            "payments": {"statement_descriptor": null, "statement_descriptor_kana": null,
+                "statement_descriptor_kanji": null},
+            "dashboard": {"display_name": name, "timezone": "Etc/UTC"},
             "payouts": {"debit_negative_balances": true, "schedule": {"delay_days": 2, "interval": "daily"},
                 "statement_descriptor": null}},
         "tos_acceptance": {"date": null, "ip": null, "user_agent": null}, "type": "standard",

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::webhook_endpoints::keep_secret;
 use crate::doc::Doc as _;
 use crate::error::{ApiError, ApiResult};
-use crate::webhooks::thin;
+use crate::webhooks::{self, thin};
 use crate::wire::{Args, Route};
 use crate::world::{Kind, Tx};
 
@@ -34,11 +34,12 @@ fn create(tx: &mut Tx<'_>, args: &Args) -> ApiResult {
     let url = endpoint.need("url")?;
     let id = tx.id(Kind::EventDestination);
     let secret = tx.world.ids.next("whsec");
+    let now = webhooks::rfc3339(tx.now);
     let mut destination = json!({
-        "id": id, "object": "v2.core.event_destination", "created": tx.now, "description": "",
+        "id": id, "object": "v2.core.event_destination", "created": now, "description": "",
         "enabled_events": params.texts("enabled_events"), "event_payload": payload, "events_from": ["self"],
         "livemode": tx.livemode(), "metadata": {}, "name": params.need("name")?, "snapshot_api_version": null,
-        "status": "enabled", "status_details": null, "type": "webhook_endpoint", "updated": tx.now,
+        "status": "enabled", "status_details": null, "type": "webhook_endpoint", "updated": now,
         "webhook_endpoint": {"signing_secret": null, "url": url},
     });
     params.copy(&mut destination, &["description", "snapshot_api_version"]);
@@ -57,6 +58,7 @@ fn delete(tx: &mut Tx<'_>, args: &Args) -> ApiResult {
     let gone = tx.remove(Kind::EventDestination, args.id());
     gone.ok_or_else(|| ApiError::no_such(Kind::EventDestination, args.id()))?;
     tx.remove(Kind::EndpointSecret, args.id());
+    webhooks::forget(tx, args.id());
     Ok(json!({"id": args.id(), "object": "v2.core.event_destination", "deleted": true}))
 }
 

@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use crate::doc::Doc as _;
 use crate::error::{ApiError, ApiResult};
 use crate::wire::list::Cut;
 use crate::wire::{Args, Route};
@@ -54,8 +53,7 @@ pub fn show(tx: &Tx<'_>, row: &EventRow) -> Value {
 
 fn waiting(tx: &Tx<'_>, event: &str) -> usize {
     let deliveries = tx.world.table(&tx.world.platform, Kind::Delivery);
-    deliveries
-        .map_or(0, |table| table.owned_by(event).filter(|(_, delivery)| !delivery.flag("given_up")).count())
+    deliveries.map_or(0, |table| table.owned_by(event).count())
 }
 
 /// Whether an event type fits a name, a `prefix.*`, or `*`.

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::API_VERSION;
 use crate::error::{ApiError, ApiResult};
+use crate::webhooks;
 use crate::wire::{Args, Params, Route, list};
 use crate::world::{Kind, Tx};
 
@@ -112,6 +113,7 @@ fn delete(tx: &mut Tx<'_>, args: &Args) -> ApiResult {
     tx.remove(Kind::WebhookEndpoint, args.id())
         .ok_or_else(|| ApiError::no_such(Kind::WebhookEndpoint, args.id()))?;
     tx.remove(Kind::EndpointSecret, args.id());
+    webhooks::forget(tx, args.id());
     Ok(json!({"id": args.id(), "object": "webhook_endpoint", "deleted": true}))
 }
 

@@ -97,11 +97,10 @@ pub fn finalize_when_heard(tx: &mut Tx<'_>, id: &str) {
         return;
     }
     let platform = tx.world.platform.clone();
-    let unheard = tx.world.rows(&platform, Kind::Delivery).any(|delivery| {
-        delivery.text("object") == id
-            && delivery.text("type") == "invoice.created"
-            && !delivery.flag("given_up")
-    });
+    let unheard = tx
+        .world
+        .rows(&platform, Kind::Delivery)
+        .any(|delivery| delivery.text("object") == id && delivery.text("type") == "invoice.created");
     if unheard && tx.now < invoice.int("created") + UNHEARD_MAX_S {
         let later = tx.now + DRAFT_S;
         tx.plan(later, "invoice.finalize", id, invoice.maybe_text("test_clock"));

@@ -32,7 +32,7 @@ pub fn make(tx: &mut Tx<'_>, new: &NewItem<'_>) -> Value {
     });
     let item = json!({
         "id": id, "object": "invoiceitem", "amount": new.amount, "currency": new.currency,
-        "customer": new.customer, "customer_account": null, "date": tx.now, "created": tx.now,
+        "customer": new.customer, "customer_account": null, "date": tx.now,
         "description": new.description, "discountable": !new.proration, "discounts": [], "invoice": null,
         "livemode": tx.livemode(), "metadata": {}, "net_amount": new.amount, "parent": parent,
         "period": {"start": new.period.0, "end": new.period.1}, "pricing": pricing,

@@ -5,6 +5,8 @@
 
 mod send;
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::{Value, json};
 
 pub use self::send::run;
@@ -55,7 +57,7 @@ pub fn address(tx: &mut Tx<'_>) {
             let id = tx.id(Kind::Delivery);
             let delivery = json!({
                 "id": id, "event": event, "account": tx.account, "endpoint": endpoint, "type": kind,
-                "object": object, "tries": 0, "due": 0, "given_up": false,
+                "object": object, "tries": 0, "due": 0,
             });
             tx.put_on(&platform, Kind::Delivery, delivery);
         }
@@ -76,21 +78,29 @@ fn wants(tx: &Tx<'_>, endpoint: &Value, kind: &str) -> bool {
 #[derive(Debug, Clone)]
 pub struct Letter {
     pub delivery: String,
+    pub endpoint: String,
     pub url: String,
     pub secret: String,
     pub body: String,
     pub copies: u8,
 }
 
-/// The deliveries that are due, in the order they are to be sent.
-pub fn due(world: &World, now_s: i64, disorder: Disorder) -> Vec<Letter> {
+/// Letters that are made up for one endpoint at a time.
+const SHEAF: usize = 64;
+
+/// The first deliveries that are due to each endpoint outside `busy`, in the order they are to be sent.
+pub fn due(world: &World, now_s: i64, disorder: Disorder, busy: &HashSet<String>) -> Vec<Letter> {
     let mut ranked: Vec<(u64, Letter)> = Vec::new();
+    let mut counted: HashMap<&str, usize> = HashMap::new();
     let deliveries = world.table(&world.platform, Kind::Delivery);
     for (position, delivery) in deliveries.into_iter().flat_map(Table::rows) {
-        if delivery.flag("given_up") || delivery.int("due") > now_s {
+        let endpoint = delivery.text("endpoint");
+        let count = counted.entry(endpoint).or_default();
+        if delivery.int("due") > now_s || busy.contains(endpoint) || *count == SHEAF {
             continue;
         }
         let Some(mut letter) = letter(world, delivery) else { continue };
+        *count += 1;
         let late = chance(position, 1, disorder.reorder_percent);
         letter.copies = 1 + u8::from(chance(position, 2, disorder.duplicate_percent));
         ranked.push((if late { position + 5 } else { position }, letter));
@@ -108,13 +118,12 @@ fn letter(world: &World, delivery: &Value) -> Option<Letter> {
     let endpoint = delivery.text("endpoint");
     let kept = world.get(&world.platform, Kind::EndpointSecret, endpoint)?;
     let row = world.lane(delivery.text("account"))?.events.get(delivery.text("event"))?;
-    let url = world
-        .get(&world.platform, Kind::WebhookEndpoint, endpoint)
-        .map(|endpoint| endpoint.text("url").to_owned())
-        .or_else(|| {
-            let destination = world.get(&world.platform, Kind::EventDestination, endpoint)?;
-            Some(destination.text("webhook_endpoint.url").to_owned())
-        })?;
+    let known = [Kind::WebhookEndpoint, Kind::EventDestination];
+    let known = known.into_iter().find_map(|kind| world.get(&world.platform, kind, endpoint))?;
+    if known.text("status") != "enabled" {
+        return None;
+    }
+    let url = known.maybe_text("url").unwrap_or_else(|| known.text("webhook_endpoint.url")).to_owned();
     let body = if kept.text("payload") == "thin" {
         thin(&row.document()).to_string()
     } else {
@@ -123,7 +132,8 @@ fn letter(world: &World, delivery: &Value) -> Option<Letter> {
         serde_json::to_string_pretty(&event).unwrap_or_default()
     };
     let secret = kept.text("secret").to_owned();
-    Some(Letter { delivery: delivery.text("id").to_owned(), url, secret, body, copies: 1 })
+    let (delivery, endpoint) = (delivery.text("id").to_owned(), endpoint.to_owned());
+    Some(Letter { delivery, endpoint, url, secret, body, copies: 1 })
 }
 
 /// The thin form of an event: what it is about, and nothing of its state.
@@ -142,7 +152,7 @@ pub fn thin(event: &Value) -> Value {
 }
 
 /// An instant as v2 writes it.
-fn rfc3339(instant: i64) -> String {
+pub fn rfc3339(instant: i64) -> String {
     let (year, month, day) = crate::billing::calendar::civil(instant.div_euclid(86_400));
     let second = instant.rem_euclid(86_400);
     format!(
@@ -153,21 +163,32 @@ fn rfc3339(instant: i64) -> String {
     )
 }
 
+/// Drops what waits for an endpoint that is gone.
+pub fn forget(tx: &mut Tx<'_>, endpoint: &str) {
+    let platform = tx.world.platform.clone();
+    let waiting: Vec<String> = tx
+        .world
+        .rows(&platform, Kind::Delivery)
+        .filter(|delivery| delivery.text("endpoint") == endpoint)
+        .map(|delivery| delivery.text("id").to_owned())
+        .collect();
+    for delivery in waiting {
+        tx.remove_on(&platform, Kind::Delivery, &delivery);
+    }
+}
+
 /// Notes how a try went: heard, to be tried again, or given up.
 pub fn note(tx: &mut Tx<'_>, delivery: &str, heard: bool) {
-    if heard {
+    let tries = tx.get(Kind::Delivery, delivery).map_or(0, |kept| kept.int("tries"));
+    let wait = usize::try_from(tries).ok().and_then(|index| RETRY_AFTER_S.get(index)).filter(|_| !heard);
+    let Some(wait) = wait else {
         tx.remove(Kind::Delivery, delivery);
         return;
-    }
-    let now = tx.now;
+    };
+    let due = tx.now + wait;
     tx.change(Kind::Delivery, delivery, |delivery| {
-        let tries = delivery.int("tries");
-        let wait = usize::try_from(tries).ok().and_then(|index| RETRY_AFTER_S.get(index));
         delivery["tries"] = (tries + 1).into();
-        match wait {
-            Some(wait) => delivery["due"] = (now + wait).into(),
-            None => delivery["given_up"] = true.into(),
-        }
+        delivery["due"] = due.into();
     });
 }
 

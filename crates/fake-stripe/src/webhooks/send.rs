@@ -1,16 +1,21 @@
-//! The task that sends what is due.
+//! The task that sends what is due. Each endpoint has a lane of its own, so that one that does not answer
+//! keeps nobody else waiting.
 
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
+
+use tokio::task::JoinSet;
 
 use super::{Letter, due, note};
 use crate::error::Error;
 use crate::sim::FakeStripe;
 
-/// Sends webhooks until it is dropped. Each endpoint is asked at most this long.
+/// Each endpoint is given this long to answer.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
+/// Letters under way to one endpoint at the same time.
 const AT_ONCE: usize = 8;
 
-/// Waits for the bell, and sends what is due.
+/// Sends webhooks until it is dropped: whenever the bell rings, what is due to endpoints that are free.
 pub async fn run(stripe: FakeStripe) -> Result<(), Error> {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // Somebody else may install one at this very moment; theirs will do as well.
@@ -22,35 +27,52 @@ pub async fn run(stripe: FakeStripe) -> Result<(), Error> {
         .no_proxy()
         .build()
         .map_err(|error| Error::Network(error.to_string()))?;
+    let mut lanes: JoinSet<Result<String, Error>> = JoinSet::new();
+    let mut busy = HashSet::new();
     loop {
-        stripe.0.bell.notified().await;
-        loop {
-            let letters = {
-                let state = stripe.state();
-                due(&state.world, stripe.now_s(), state.disorder)
-            };
-            if letters.is_empty() {
-                break;
-            }
-            for batch in letters.chunks(AT_ONCE) {
-                send_batch(&stripe, &client, batch).await?;
+        for (endpoint, letters) in sorted(&stripe, &busy) {
+            busy.insert(endpoint.clone());
+            lanes.spawn(lane(stripe.clone(), client.clone(), endpoint, letters));
+        }
+        tokio::select! {
+            () = stripe.0.bell.notified() => {}
+            Some(ended) = lanes.join_next(), if !lanes.is_empty() => {
+                let endpoint = ended.map_err(|error| Error::Network(error.to_string()))??;
+                busy.remove(&endpoint);
             }
         }
     }
 }
 
-/// Sends a few at once, and notes how each went.
-async fn send_batch(stripe: &FakeStripe, client: &reqwest::Client, batch: &[Letter]) -> Result<(), Error> {
-    let mut sent = tokio::task::JoinSet::new();
-    for letter in batch {
-        let (client, letter, at) = (client.clone(), letter.clone(), stripe.machine_now_s());
-        sent.spawn(async move { (post(&client, &letter, at).await, letter.delivery) });
+/// What is due, by endpoint, those left out that are being told already.
+fn sorted(stripe: &FakeStripe, busy: &HashSet<String>) -> BTreeMap<String, Vec<Letter>> {
+    let state = stripe.state();
+    let mut sorted: BTreeMap<String, Vec<Letter>> = BTreeMap::new();
+    for letter in due(&state.world, stripe.now_s(), state.disorder, busy) {
+        sorted.entry(letter.endpoint.clone()).or_default().push(letter);
     }
-    while let Some(joined) = sent.join_next().await {
-        let (heard, delivery) = joined.map_err(|error| Error::Network(error.to_string()))?;
-        stripe.change(|tx| note(tx, &delivery, heard))?;
+    sorted
+}
+
+/// Sends the letters of one endpoint, a few at once, and notes how each went.
+async fn lane(
+    stripe: FakeStripe,
+    client: reqwest::Client,
+    endpoint: String,
+    letters: Vec<Letter>,
+) -> Result<String, Error> {
+    for batch in letters.chunks(AT_ONCE) {
+        let mut sent = JoinSet::new();
+        for letter in batch {
+            let (client, letter, at) = (client.clone(), letter.clone(), stripe.machine_now_s());
+            sent.spawn(async move { (post(&client, &letter, at).await, letter.delivery) });
+        }
+        while let Some(joined) = sent.join_next().await {
+            let (heard, delivery) = joined.map_err(|error| Error::Network(error.to_string()))?;
+            stripe.change(|tx| note(tx, &delivery, heard))?;
+        }
     }
-    Ok(())
+    Ok(endpoint)
 }
 
 /// Posts a letter, and its copies; only a 2xx counts as heard.

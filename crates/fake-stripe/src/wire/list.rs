@@ -25,7 +25,10 @@ pub fn page(
     })?;
     params.within("created", 0)?;
     let kept = |document: &Value| {
-        params.within("created", document.int("created")).unwrap_or(false) && keep(document)
+        params
+            .within("created", document.maybe_int("created").unwrap_or_else(|| document.int("date")))
+            .unwrap_or(false)
+            && keep(document)
     };
     let Some(table) = tx.world.table(&tx.account, kind) else { return Ok(cut.list(url, Vec::new())) };
     let rows: Box<dyn DoubleEndedIterator<Item = (u64, &Value)>> = match owner {

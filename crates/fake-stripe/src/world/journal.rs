@@ -88,7 +88,7 @@ impl Journal {
         if stale > STALE_LINES_MAX {
             rewrite(&path, world, now_s.unwrap_or_default())?;
         }
-        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(fault)?;
+        let file = ours().append(true).open(&path).map_err(fault)?;
         Ok((Self { path, file }, now_s))
     }
 
@@ -109,6 +109,15 @@ impl Journal {
     pub fn append(&mut self, line: &Line) -> Result<(), Error> {
         self.append_text(&format!("{}],\"gone\":[]}}\n", line.text))
     }
+}
+
+/// How its files are made: for their owner alone, because they hold keys and secrets.
+fn ours() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
 }
 
 /// Applies every whole line and says how many bytes they are.
@@ -167,7 +176,8 @@ fn apply(world: &mut World, read: Read<'_>) -> Option<(i64, usize)> {
 fn rewrite(path: &Path, world: &World, now_s: i64) -> Result<(), Error> {
     let fault = |source| Error::Journal { path: path.to_owned(), source };
     let fresh = path.with_extension("journal.new");
-    let mut file = std::io::BufWriter::new(File::create(&fresh).map_err(fault)?);
+    let file = ours().write(true).truncate(true).open(&fresh).map_err(fault)?;
+    let mut file = std::io::BufWriter::new(file);
     for (account, lane) in &world.lanes {
         let documents = lane.tables.iter().flat_map(|(kind, table)| {
             table.rows().map(|(position, document)| (*kind, position, document.to_string()))

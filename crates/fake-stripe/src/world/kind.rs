@@ -35,7 +35,6 @@ kinds! {
     Account "account" "acct" None;
     BalanceTransaction "balance_transaction" "txn" Some("source");
     Charge "charge" "ch" Some("customer");
-    Coupon "coupon" "coupon" None;
     CreditNote "credit_note" "cn" Some("invoice");
     Customer "customer" "cus" None;
     CustomerBalanceTransaction "customer_balance_transaction" "cbtxn" Some("customer");
@@ -81,14 +80,13 @@ impl Kind {
 
     /// The kind of Stripe object that this id names.
     pub fn of_id(id: &str) -> Option<Self> {
-        let (prefix, rest) = id.rsplit_once('_').filter(|(_, rest)| !rest.is_empty())?;
+        let (prefix, _) = id.rsplit_once('_').filter(|(_, rest)| !rest.is_empty())?;
         let prefix = match prefix {
             "py" => "ch",
             "pyr" => "re",
             "dp" => "du",
             other => other,
         };
-        let _ = rest;
         Self::ALL.iter().copied().find(|kind| !kind.is_own() && kind.prefix() == prefix)
     }
 

@@ -1,5 +1,7 @@
 //! The simulator over real sockets: what a client sees.
 
+#![expect(clippy::unwrap_used, reason = "a test that meets the unexpected shall stop")]
+
 mod billing;
 mod company;
 mod faults;

@@ -29,9 +29,10 @@ async fn keys_decide_who_may_do_what() {
 
 #[tokio::test]
 async fn parameters_are_judged_as_stripe_judges_them() {
+    type Form<'a> = &'a [(&'a str, &'a str)];
     let server = start().await;
     let (charge, _) = server.charge(5_000);
-    let cases: [(&str, &[(&str, &str)], u16, &str); 7] = [
+    let cases: [(&str, Form<'_>, u16, &str); 7] = [
         ("/v1/refunds", &[("charge", &charge), ("colour", "red")], 400, "parameter_unknown"),
         ("/v1/refunds", &[("amount", "5")], 400, "parameter_missing"),
         ("/v1/refunds", &[("charge", "ch_none")], 400, "resource_missing"),
