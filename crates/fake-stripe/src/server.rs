@@ -49,7 +49,12 @@ impl FakeStripe {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), Error> {
-        let sender = tokio::spawn(webhooks::run(self.clone()));
+        let sending = self.clone();
+        let sender = tokio::spawn(async move {
+            if let Err(error) = webhooks::run(sending).await {
+                tracing::error!(%error, "webhooks are no longer sent");
+            }
+        });
         self.0.bell.notify_one();
         let router = self.router();
         let graceful = GracefulShutdown::new();

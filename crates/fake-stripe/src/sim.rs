@@ -131,7 +131,8 @@ impl FakeStripe {
         (self.0.machine_time)()
     }
 
-    /// Calls `hook` with the new time after every advance, so that another clock can move along.
+    /// Calls `hook` with the new time after every advance, so that another clock can move along. A hook must
+    /// not advance the clock itself.
     pub fn on_advance(&self, hook: impl Fn(i64) + Send + Sync + 'static) {
         self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(hook));
     }
@@ -159,7 +160,6 @@ impl FakeStripe {
         for hook in self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             hook(until);
         }
-        self.0.bell.notify_waiters();
         self.0.bell.notify_one();
         Ok(until)
     }
@@ -215,6 +215,15 @@ impl FakeStripe {
     pub fn ledger(&self) -> Vec<Value> {
         let state = self.state();
         state.world.rows(&state.world.platform, Kind::LedgerEntry).cloned().collect()
+    }
+
+    /// The platform's charges, newest first: what a demonstration picks from.
+    pub fn charges(&self) -> Vec<Value> {
+        let state = self.state();
+        let mut charges: Vec<Value> =
+            state.world.rows(&state.world.platform, Kind::Charge).cloned().collect();
+        charges.sort_by_key(|charge| std::cmp::Reverse(charge["created"].as_i64()));
+        charges
     }
 
     /// Makes the objects and the event of a type, as Stripe's command line does.

@@ -19,7 +19,7 @@ fn all(tx: &mut Tx<'_>, args: &Args) -> ApiResult {
     let params = &args.params;
     let wanted: Vec<&str> = params.text("type").into_iter().chain(params.texts("types")).collect();
     let delivered = params.flag("delivery_success")?;
-    params.within("created", 0)?;
+    let created = params.range("created")?;
     let Some(lane) = tx.world.lane(&tx.account) else {
         return Err(ApiError::no_such(Kind::Account, &tx.account));
     };
@@ -30,7 +30,7 @@ fn all(tx: &mut Tx<'_>, args: &Args) -> ApiResult {
     let keep = |row: &EventRow| {
         row.created >= oldest
             && (wanted.is_empty() || wanted.iter().any(|pattern| matches(pattern, &row.kind)))
-            && params.within("created", row.created).unwrap_or(false)
+            && created.holds(row.created)
             && delivered.is_none_or(|delivered| delivered == (waiting(tx, &row.id) == 0))
     };
     let rows = lane.events.rows().filter(|(position, row)| cut.spans(*position) && keep(row));

@@ -241,7 +241,7 @@ fn send(tx: &mut Tx<'_>, args: &Args) -> ApiResult {
 fn all(tx: &mut Tx<'_>, args: &Args) -> ApiResult {
     let params = &args.params;
     let status = params.one_of("status", &["draft", "open", "paid", "uncollectible", "void"])?;
-    params.within("due_date", 0)?;
+    let due = params.range("due_date")?;
     let keep = |invoice: &Value| {
         status.is_none_or(|status| invoice.text("status") == status)
             && params
@@ -250,8 +250,7 @@ fn all(tx: &mut Tx<'_>, args: &Args) -> ApiResult {
             && params
                 .text("subscription")
                 .is_none_or(|subscription| invoice::subscription_id(invoice) == Some(subscription))
-            && (!params.has("due_date")
-                || params.within("due_date", invoice.int("due_date")).unwrap_or(false))
+            && (!params.has("due_date") || due.holds(invoice.int("due_date")))
     };
     list::page(tx, Kind::Invoice, "/v1/invoices", params, params.text("customer"), keep)
 }

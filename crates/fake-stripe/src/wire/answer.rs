@@ -113,7 +113,7 @@ fn respond(desk: &mut Desk<'_>, call: &Call<'_>, key: Option<&str>) -> ApiResult
     let args = Args { ids, params: params(call)? };
     route.check(&args.params)?;
     let cause = Cause { request: Some(call.request.clone()), idempotency_key: key.map(str::to_owned) };
-    let key = match key.filter(|_| call.method == "POST") {
+    let key = match key.filter(|key| call.method == "POST" && !key.is_empty()) {
         Some(key) => Some(Key::new(key, call.method, call.path, &args.params)?),
         None => None,
     };

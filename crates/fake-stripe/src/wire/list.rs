@@ -23,12 +23,9 @@ pub fn page(
         let position = tx.world.table(&tx.account, kind).and_then(|table| table.position(id));
         position.ok_or_else(|| ApiError::no_such_param(kind, id, "starting_after"))
     })?;
-    params.within("created", 0)?;
+    let created = params.range("created")?;
     let kept = |document: &Value| {
-        params
-            .within("created", document.maybe_int("created").unwrap_or_else(|| document.int("date")))
-            .unwrap_or(false)
-            && keep(document)
+        created.holds(document.maybe_int("created").unwrap_or_else(|| document.int("date"))) && keep(document)
     };
     let Some(table) = tx.world.table(&tx.account, kind) else { return Ok(cut.list(url, Vec::new())) };
     let rows: Box<dyn DoubleEndedIterator<Item = (u64, &Value)>> = match owner {

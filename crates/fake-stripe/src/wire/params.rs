@@ -4,6 +4,19 @@ use serde_json::{Map, Value};
 
 use crate::error::{ApiError, ApiResult};
 
+/// Instants or amounts from `least` to `most`, both included.
+#[derive(Debug, Clone, Copy)]
+pub struct Range {
+    least: i64,
+    most: i64,
+}
+
+impl Range {
+    pub fn holds(self, number: i64) -> bool {
+        (self.least..=self.most).contains(&number)
+    }
+}
+
 /// The parameters of a call, or a nested part of them. An empty text means "unset it".
 #[derive(Debug, Clone, Default)]
 pub struct Params {
@@ -181,15 +194,18 @@ impl Params {
         }
     }
 
-    /// Whether `instant` lies in the range this parameter gives: a number, or `gt`, `gte`, `lt`, `lte`.
-    pub fn within(&self, name: &str, instant: i64) -> ApiResult<bool> {
-        let Some(range) = self.part(name) else {
-            return Ok(self.int(name)?.is_none_or(|exact| exact == instant));
+    /// The range this parameter gives: a number, or `gt`, `gte`, `lt`, `lte`. Absent it spans everything.
+    pub fn range(&self, name: &str) -> ApiResult<Range> {
+        let Some(bounds) = self.part(name) else {
+            let exact = self.int(name)?;
+            return Ok(Range { least: exact.unwrap_or(i64::MIN), most: exact.unwrap_or(i64::MAX) });
         };
-        let keeps = |bound: &str, holds: fn(&i64, &i64) -> bool| -> ApiResult<bool> {
-            Ok(range.int(bound)?.is_none_or(|limit| holds(&instant, &limit)))
-        };
-        Ok(keeps("gt", i64::gt)? && keeps("gte", i64::ge)? && keeps("lt", i64::lt)? && keeps("lte", i64::le)?)
+        let least = [bounds.int("gte")?, bounds.int("gt")?.map(|bound| bound.saturating_add(1))];
+        let most = [bounds.int("lte")?, bounds.int("lt")?.map(|bound| bound.saturating_sub(1))];
+        Ok(Range {
+            least: least.into_iter().flatten().max().unwrap_or(i64::MIN),
+            most: most.into_iter().flatten().min().unwrap_or(i64::MAX),
+        })
     }
 
     /// One text that equal parameters share and different ones do not.
@@ -216,10 +232,11 @@ mod tests {
     #[test]
     fn ranges_bound_both_ways() {
         let params = Params::of(json!({"created": {"gte": "10", "lt": "20"}}));
-        let within: Vec<bool> =
-            [9, 10, 19, 20].into_iter().map(|instant| params.within("created", instant).unwrap()).collect();
-        assert_eq!(within, [false, true, true, false]);
-        assert!(Params::of(json!({"created": {"gte": "x"}})).within("created", 1).is_err());
+        let range = params.range("created").unwrap();
+        assert_eq!([9, 10, 19, 20].map(|instant| range.holds(instant)), [false, true, true, false]);
+        assert!(Params::of(json!({"created": "7"})).range("created").unwrap().holds(7));
+        assert!(!Params::of(json!({"created": "7"})).range("created").unwrap().holds(8));
+        assert!(Params::of(json!({"created": {"gte": "x"}})).range("created").is_err());
     }
 
     #[test]
