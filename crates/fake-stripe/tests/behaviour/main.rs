@@ -7,6 +7,7 @@ mod company;
 mod faults;
 mod idempotency;
 mod journal;
+mod reading;
 mod server;
 mod webhooks;
 mod wire;
