@@ -1,21 +1,27 @@
 //! What people are shown before they decide, and afterwards: one document for every surface, made of facts.
+//!
+//! Instants are microseconds of business time, amounts minor units with their currency. Words of others (names, claims)
+//! stand in fields of their own and are never mixed into ours; whoever shows them makes them inert.
+
+mod changes;
+mod facts;
+mod receipt;
+mod request;
+mod who;
+mod why;
+mod words;
 
 use bursar_domain::action::Action;
 use bursar_domain::actor::Actor;
-use bursar_domain::approval::{ApprovalState, Voter, may_decide};
-use bursar_domain::execution::Receipt;
-use bursar_domain::facts::{Fact, FactName, FactValue, Source};
-use bursar_domain::role::Role;
 use bursar_domain::time::BusinessTime;
 use bursar_store::approvals::{Approval, Vote};
-use bursar_store::executions::Execution;
 use bursar_store::people::Person;
 use bursar_store::proposals::Proposal;
-use bursar_stripe::money::Money;
 use serde_json::{Value, json};
 
-use crate::approve::question;
-use crate::execute::idempotency_key;
+pub(crate) use facts::lines as fact_lines;
+pub(crate) use receipt::document as receipt;
+pub(crate) use who::votes;
 
 /// Verb, amount and counterparty in one line.
 pub fn headline(action: &Action, customer: Option<&str>) -> String {
@@ -25,7 +31,7 @@ pub fn headline(action: &Action, customer: Option<&str>) -> String {
         Action::PayInvoice { invoice, amount, .. } => format!("Collect {amount} from {}", to(invoice.as_str())),
         Action::CreatePortalSession { customer: id } => format!("Open the customer portal for {}", to(id.as_str())),
         Action::SendMail(mail) => {
-            format!("Send “{}” to {}", mail.template.split('@').next().unwrap_or_default(), to(mail.customer.as_str()))
+            format!("Send “{}” to {}", words::template(&mail.template), to(mail.customer.as_str()))
         }
         Action::CreateTask { title, .. } => title.clone(),
     }
@@ -54,7 +60,6 @@ pub(crate) struct Sources<'a> {
     pub(crate) votes: &'a [Vote],
     pub(crate) people: &'a [Person],
     pub(crate) customer: Option<&'a str>,
-    pub(crate) execution: Option<&'a Execution>,
     pub(crate) installation: &'a str,
     pub(crate) single_operator: bool,
     pub(crate) now: BusinessTime,
@@ -63,214 +68,80 @@ pub(crate) struct Sources<'a> {
 /// The card. Digest and parameters are what is voted on; words of others stand apart and are marked.
 pub(crate) fn card(from: &Sources<'_>) -> Value {
     let action = &from.proposal.content.action;
-    let amount = action.amount();
     json!({
-        "title": headline(action, from.customer),
+        "title": title(from),
+        "requester": requester(from),
+        "because": why::because(from.proposal),
+        "why": why::policies(from.proposal),
+        "also": why::also(from.proposal),
+        "facts": facts::lines(from.proposal),
+        "changes": changes::predicted(from.proposal),
+        "request": request::shown(from),
+        "if_wrong": changes::if_wrong(action),
+        "who": who::document(from),
+        "expiry": {"at": from.approval.expires_at.micros(), "then": "If nobody decides, it is refused. Nothing is sent."},
+        "digest": from.approval.digest,
         "verb": action.verb(),
         "effects": action.effects().iter().map(|effect| effect.as_str()).collect::<Vec<_>>(),
-        "amount": amount.map(|money| money.amount),
-        "currency": amount.map(|money| money.currency.as_str().to_owned()),
-        "amount_text": amount.map(|money| money.to_string()),
-        "counterparty": from.customer,
         "target": action.target().map(|(kind, id)| json!({"kind": kind, "id": id})),
         "params": action.params(),
-        "requested_by": requester(&from.proposal.actor),
-        "requested_at": rfc3339(from.proposal.proposed_at),
-        "reason": from.proposal.content.rationale.reason,
-        "evidence": from.proposal.content.rationale.evidence,
-        "claimed": from.proposal.content.rationale.claimed,
-        "why": why(from.proposal),
-        "facts": from.proposal.content.facts.iter().map(|(name, fact)| fact_line(name, fact, from.now)).collect::<Vec<_>>(),
-        "changes": predicted(from.proposal),
-        "request": request_line(from),
-        "if_wrong": if_wrong(action),
-        "at_expiry": "If nobody decides, it is refused. Nothing is sent.",
-        "who": who(from),
-        "digest": from.approval.digest,
         "policy_set": from.proposal.policy_set,
-        "expires_at": rfc3339(from.approval.expires_at),
         "single_operator": from.single_operator,
     })
 }
 
-fn requester(actor: &Actor) -> Value {
-    json!({"type": actor.kind(), "label": actor.label(), "key": actor.key()})
-}
-
-fn why(proposal: &Proposal) -> Value {
-    let verdict = &proposal.verdict;
-    json!({
-        "ruling": verdict.ruling.as_str(),
-        "policies": verdict.policies.iter().map(|policy| json!({
-            "id": policy.id,
-            "at": format!("{}:{}", policy.file, policy.line),
-            "effect": policy.effect,
-            "comparisons": policy.comparisons,
-            "condition": policy.condition,
-        })).collect::<Vec<_>>(),
-        "notes": verdict.notes,
-    })
-}
-
-fn fact_line(name: FactName, fact: &Fact, now: BusinessTime) -> Value {
-    let text = match &fact.value {
-        FactValue::Money { money, home } => match home {
-            Some(home) if home.money.currency != money.currency => {
-                format!("{money} (about {}; {})", home.money, home.rate)
-            }
-            _ => money.to_string(),
-        },
-        FactValue::Count(count) if name == FactName::HoursToNextAttempt && *count >= 8_760 => "none scheduled".to_owned(),
-        FactValue::Count(count) => count.to_string(),
-        FactValue::Flag(flag) => if *flag { "yes" } else { "no" }.to_owned(),
-        FactValue::Text(text) => text.clone(),
-        FactValue::Time(time) if time.micros() == 0 => "none scheduled".to_owned(),
-        FactValue::Time(time) => rfc3339(*time),
-    };
-    let source = match fact.source {
-        Source::Stripe => "stripe",
-        Source::Derived => "derived",
-        Source::Claimed => "claimed",
-    };
-    json!({
-        "name": name.as_str(),
-        "meaning": name.meaning(),
-        "text": text,
-        "source": source,
-        "as_of": rfc3339(fact.as_of),
-        "age_s": now.since(fact.as_of).as_secs(),
-        "guard": false,
-    })
-}
-
-/// What will be different afterwards, said beforehand.
-fn predicted(proposal: &Proposal) -> Vec<Value> {
-    let line = |sign: &str, what: &str, text: String| json!({"sign": sign, "what": what, "text": text});
-    match &proposal.content.action {
-        Action::RefundCharge { charge, amount, reason } => {
-            let mut lines = vec![line(
-                "+",
-                "refund",
-                format!("amount {} {}, reason {}", amount.amount, amount.currency.as_str(), reason.as_str()),
-            )];
-            if let Some(left) = proposal.content.facts.money(FactName::Refundable) {
-                let after = Money::new(left.amount - amount.amount, left.currency);
-                lines.push(line("~", charge.as_str(), format!("refundable {left} → {after}")));
-            }
-            lines.push(line("~", "balance", format!("−{amount} now; Stripe's fee on the payment is not returned")));
-            lines.push(line("=", "subscription", "unchanged: a refund cancels nothing".to_owned()));
-            lines.push(line("✉", "customer", "Stripe sends a refund e-mail if that is switched on in the Dashboard".to_owned()));
-            lines
+/// The amount has a field of its own, so that no name can push it away.
+fn title(from: &Sources<'_>) -> Value {
+    let proposal = from.proposal;
+    let action = &proposal.content.action;
+    let amount = action.amount();
+    let target = action.target().map(|(_, id)| id).unwrap_or_default();
+    let whom = from.customer.unwrap_or(proposal.customer.as_deref().unwrap_or(target));
+    let (verb, preposition, whom, subject) = match action {
+        Action::RefundCharge { .. } => ("Refund".to_owned(), "to", whom, facts::charge_line(proposal)),
+        Action::PayInvoice { payment_method, .. } => {
+            let with = payment_method.as_ref().map_or("the method on file", |method| method.as_str());
+            ("Collect".to_owned(), "from", whom, Some(format!("{target}, charged to {with}")))
         }
-        Action::PayInvoice { invoice, amount, .. } => vec![
-            line("~", invoice.as_str(), format!("status open → paid; {amount} is charged to the card on file")),
-            line("=", "retries", "Stripe's own schedule is unchanged if it is declined".to_owned()),
-        ],
-        Action::CreatePortalSession { customer } => {
-            vec![line("+", "portal session", format!("a short-lived link that signs {} in", customer.as_str()))]
+        Action::CreatePortalSession { .. } => ("Open the customer portal".to_owned(), "for", whom, None),
+        Action::SendMail(mail) => {
+            let verb = format!("Send “{}”", words::template(&mail.template));
+            (verb, "to", whom, Some(format!("{} · {}", mail.to, mail.subject)))
         }
-        Action::SendMail(mail) => vec![
-            line("✉", "customer", format!("one letter to {}", mail.to)),
-            line("=", "Stripe", "nothing changes at Stripe".to_owned()),
-        ],
-        Action::CreateTask { role, .. } => vec![line("+", "task", format!("for {role}; nothing leaves Bursar"))],
-    }
-}
-
-fn request_line(from: &Sources<'_>) -> Value {
-    let key = idempotency_key(from.installation, &from.proposal.id);
-    let (method, path) = match &from.proposal.content.action {
-        Action::RefundCharge { .. } => ("POST", "/v1/refunds".to_owned()),
-        Action::PayInvoice { invoice, .. } => ("POST", format!("/v1/invoices/{}/pay", invoice.as_str())),
-        Action::CreatePortalSession { .. } => ("POST", "/v1/billing_portal/sessions".to_owned()),
-        Action::SendMail(_) => ("SMTP", "mail".to_owned()),
-        Action::CreateTask { .. } => ("INSERT", "tasks".to_owned()),
+        Action::CreateTask { title, role, .. } => ("Set a task".to_owned(), "for", role.as_str(), Some(title.clone())),
     };
-    json!({"method": method, "path": path, "idempotency_key": key})
-}
-
-fn if_wrong(action: &Action) -> &'static str {
-    match action {
-        Action::RefundCharge { .. } => {
-            "Not reversible. To take the money back the customer must agree to a new invoice."
-        }
-        Action::PayInvoice { .. } => "Reversible by a refund; Stripe's fee is not returned.",
-        Action::CreatePortalSession { .. } => "The link ends by itself; what the customer does with it stays.",
-        Action::SendMail(_) => "Not reversible: a letter cannot be called back.",
-        Action::CreateTask { .. } => "Harmless: the task can be closed.",
-    }
-}
-
-fn who(from: &Sources<'_>) -> Value {
-    let question = question(from.approval, from.single_operator);
-    let voters: Vec<Voter> = yes_of(from);
-    let state = |person: &Person| {
-        let voter = Voter { person: person.id.clone(), roles: person.roles.clone() };
-        may_decide(&question, &voter, &voters, from.now)
-    };
-    let open = from.approval.state == ApprovalState::Open;
-    let active = || from.people.iter().filter(|person| !person.disabled);
-    let may: Vec<&str> =
-        active().filter(|person| open && state(person).is_ok()).map(|person| person.name.as_str()).collect();
-    let makers: Vec<Value> = active()
-        .filter(|person| from.approval.makers.contains(&person.id) && !from.single_operator)
-        .map(|person| json!({"name": person.name, "why": "asked for it"}))
-        .collect();
-    let votes: Vec<Value> = from
-        .votes
-        .iter()
-        .map(|vote| {
-            let name = from.people.iter().find(|person| person.id == vote.person).map(|person| person.name.as_str());
-            json!({"name": name, "choice": vote.choice.as_str(), "reason": vote.reason,
-                "at": rfc3339(BusinessTime::from_micros(vote.at)), "method": vote.method})
-        })
-        .collect();
     json!({
-        "requirements": from.approval.requirements.iter().map(|asked| json!({
-            "role": asked.role.as_str(),
-            "quorum": asked.quorum,
-            "yes": voters.iter().filter(|voter| voter.roles.contains(&asked.role)).count(),
-        })).collect::<Vec<_>>(),
-        "may_decide": may,
-        "not": makers,
-        "votes": votes,
+        "verb": verb,
+        "amount": amount.map(|money| money.amount),
+        "currency": amount.map(|money| money.currency.as_str().to_owned()),
+        "preposition": preposition,
+        "counterparty": whom,
+        "counterparty_id": proposal.customer,
+        "subject": subject,
     })
 }
 
-fn yes_of(from: &Sources<'_>) -> Vec<Voter> {
-    let yes = from.votes.iter().filter(|vote| vote.choice == bursar_domain::approval::Choice::Approve);
-    yes.map(|vote| {
-        let roles: Vec<Role> = from
-            .people
-            .iter()
-            .find(|person| person.id == vote.person)
-            .map(|person| person.roles.clone())
-            .unwrap_or_default();
-        Voter { person: vote.person.clone(), roles }
-    })
-    .collect()
-}
-
-/// A receipt as everybody shows it.
-pub(crate) fn receipt(execution: &Execution) -> Value {
-    let receipt: Option<&Receipt> = execution.receipt.as_ref();
+fn requester(from: &Sources<'_>) -> Value {
+    let actor = &from.proposal.actor;
+    let name = match actor {
+        Actor::Person { name, .. } | Actor::ApiKey { name, .. } | Actor::Agent { name, .. } => name.clone(),
+        Actor::Playbook { name, .. } => words::capitalised(name),
+        Actor::Engine => "Bursar".to_owned(),
+    };
+    // Whose key or agent it is: the person stands behind what it asks for.
+    let behalf = match actor {
+        Actor::ApiKey { owner, .. } | Actor::Agent { owner, .. } => {
+            from.people.iter().find(|person| person.id == *owner).map(|person| person.name.as_str())
+        }
+        Actor::Person { .. } | Actor::Playbook { .. } | Actor::Engine => None,
+    };
     json!({
-        "state": execution.state.as_str(),
-        "code": execution.outcome_code,
-        "object": receipt.and_then(|receipt| receipt.object.as_deref()),
-        "request_id": receipt.and_then(|receipt| receipt.request_id.as_deref()),
-        "known_by": receipt.map(|receipt| receipt.known_by.as_str()),
-        "changes": receipt.map(|receipt| receipt.changes.iter().map(|change| json!({
-            "what": change.what,
-            "predicted": change.predicted,
-            "actual": change.actual,
-            "agrees": change.agrees(),
-        })).collect::<Vec<_>>()),
-        "idempotency_key": execution.intent.idempotency_key,
-        "sends": execution.sends,
-        "first_sent_at": execution.first_sent_at.map(rfc3339),
-        "finished_at": execution.outcome_at.map(rfc3339),
-        "waiting_for": execution.waiting_for,
+        "kind": actor.kind(),
+        "name": name,
+        "id": actor.key().split_once(':').map(|(_, id)| id.to_owned()).filter(|_| !matches!(actor, Actor::Playbook { .. })),
+        "on_behalf_of": behalf,
+        "at": from.proposal.proposed_at.micros(),
+        "claim": from.proposal.content.rationale.claimed,
     })
 }
 

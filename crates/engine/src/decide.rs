@@ -62,8 +62,8 @@ impl Engine {
         let event = Event::parse(&body).map_err(|error| Error::Broken(format!("{id}: {error}")))?;
         let mut wanted = Vec::new();
         for playbook in bursar_playbooks::ALL.iter().filter(|playbook| playbook.events.contains(&event.kind.as_str())) {
-            let object = self.object_of(&job.lane, &event).await?;
-            let Some(object) = object else { continue };
+            let Some(mut object) = self.object_of(&job.lane, &event).await? else { continue };
+            self.name_customer(&mut db, &job.lane, &mut object).await?;
             let signal = Signal::Event { kind: &event.kind, object: &object };
             match (playbook.trigger)(&signal) {
                 Wakes::Nothing => {}
@@ -119,6 +119,17 @@ impl Engine {
                 open.client.object(kind, id, crate::stripe_api::Class::Enrichment).await
             }
         }
+    }
+
+    /// A dispute names its charge only: whose it is, the mirror knows.
+    async fn name_customer(&self, db: &mut bursar_store::Db, lane: &str, object: &mut Value) -> Result<()> {
+        let charge = object.get("charge").and_then(Value::as_str).map(str::to_owned);
+        let (Some(charge), true) = (charge, object["object"] == "dispute") else { return Ok(()) };
+        let held = objects::get(db, self.inner.store.keyring(), lane, "charge", &charge).await?;
+        if let Some(customer) = held.and_then(|held| held.body.get("customer").cloned()) {
+            object["charge"] = json!({"id": charge, "object": "charge", "customer": customer});
+        }
+        Ok(())
     }
 
     pub(crate) fn decide_job(&self, lane: &str, key: &CaseKey, signal: &str, opens: bool) -> NewJob {
@@ -198,7 +209,7 @@ impl Engine {
         let mut filings = Vec::new();
         for wanted in &plan.wanted {
             let action = &wanted.action;
-            if self.is_already_wanted(&lane, action).await? {
+            if !plan.withdraw.contains(&action.verb()) && self.is_already_wanted(&lane, action).await? {
                 continue;
             }
             reader.settle(&mut known, |known| facts::reads(action, known)).await?;

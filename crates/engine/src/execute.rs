@@ -21,7 +21,7 @@ use bursar_store::proposals::{self, Proposal};
 use crate::start::Engine;
 use crate::{Error, Result};
 
-pub(crate) use request::idempotency_key;
+pub(crate) use request::{idempotency_key, of as request_of};
 
 use outcome::Outcome;
 

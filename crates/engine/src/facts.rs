@@ -6,13 +6,17 @@ use bursar_domain::action::Action;
 use bursar_domain::facts::{FactName, FactValue, Facts, Source};
 use bursar_domain::known::{Answer, Known, Read};
 use bursar_domain::time::BusinessTime;
+use bursar_stripe::currency::Currency;
 use bursar_stripe::decline;
+use bursar_stripe::id::PaymentMethodId;
 use bursar_stripe::money::Money;
 use bursar_stripe::object::{Charge, Customer, Invoice, Subscription};
 
 use crate::home_money::HomeMoney;
 
 const DAY: u64 = 86_400;
+/// Disputes are decided within about three months of being opened, 120 days after the charge: an older one is over.
+const DISPUTE_DAYS: u64 = 240;
 /// `hours_to_next_attempt` when Stripe has none scheduled: a year.
 const NO_ATTEMPT_HOURS: i64 = 8_760;
 
@@ -71,14 +75,16 @@ pub(crate) fn build(action: &Action, known: &Known, class: Option<&str>, home: &
             sheet.text(FactName::RefundReason, reason.as_str(), Source::Claimed, known.now);
             sheet.charge(known, charge.as_str());
         }
-        Action::PayInvoice { invoice, .. } => sheet.invoice(known, invoice.as_str()),
+        Action::PayInvoice { invoice, payment_method, .. } => {
+            sheet.invoice(known, invoice.as_str(), payment_method.as_ref().map(PaymentMethodId::as_str));
+        }
         Action::SendMail(mail) => {
             let template = mail.template.split('@').next().unwrap_or_default();
             sheet.text(FactName::Template, template, Source::Derived, known.now);
             sheet.messages(known, mail.customer.as_str());
             sheet.customer(known, mail.customer.as_str());
             if let Some(invoice) = &mail.invoice {
-                sheet.invoice(known, invoice.as_str());
+                sheet.invoice(known, invoice.as_str(), None);
             }
         }
         Action::CreatePortalSession { customer } => sheet.customer(known, customer.as_str()),
@@ -119,11 +125,13 @@ impl Sheet<'_> {
         let age = self.now.since(BusinessTime::from_unix_s(charge.created_s));
         self.count(FactName::ChargeAgeDays, usize::try_from(age.as_secs() / DAY).unwrap_or(usize::MAX), self.now);
         if let Some(customer) = &charge.customer {
-            self.charges(known, customer.as_str(), charge.currency);
+            let method = charge.payment_method.as_ref().map(PaymentMethodId::as_str);
+            self.charges(known, customer.as_str(), charge.currency, method);
         }
     }
 
-    fn charges(&mut self, known: &Known, customer: &str, currency: bursar_stripe::currency::Currency) {
+    /// `method` is what would be charged: declines of another card say nothing about it.
+    fn charges(&mut self, known: &Known, customer: &str, currency: Currency, method: Option<&str>) {
         let read = Read::list("charge", &[("customer", customer)]);
         let Some(Answer::List { items, complete, as_of }) = known.answer(&read) else { return };
         let charges: Vec<Charge> = items.iter().filter_map(|item| Charge::from_value(item).ok()).collect();
@@ -132,8 +140,10 @@ impl Sheet<'_> {
         };
         let refunds =
             charges.iter().filter(|charge| !charge.amount_refunded.is_zero() && within(charge, 365)).count();
-        let declined = charges.iter().filter(|charge| !charge.paid && within(charge, 30)).count();
-        let disputed = charges.iter().any(|charge| charge.disputed);
+        let on_card: Vec<&Charge> = charges.iter().filter(|charge| is_on(charge, method, &charges)).collect();
+        // What Stripe blocked never reached the network.
+        let declined = on_card.iter().filter(|charge| is_network_decline(charge) && within(charge, 30)).count();
+        let disputed = charges.iter().any(|charge| charge.disputed && within(charge, DISPUTE_DAYS));
         let mut paid = Money::zero(currency);
         for charge in charges.iter().filter(|charge| charge.paid && charge.currency == currency) {
             paid = paid.checked_add(charge.amount_captured).unwrap_or(paid);
@@ -147,8 +157,7 @@ impl Sheet<'_> {
         if *complete {
             self.money(FactName::CustomerPaid, paid, Source::Derived, *as_of);
         }
-        let newest_failure = charges.iter().find(|charge| !charge.paid);
-        if let Some(failed) = newest_failure {
+        if let Some(failed) = on_card.iter().find(|charge| !charge.paid) {
             let outcome = failed.outcome.as_ref();
             let class = decline::classify(
                 outcome.and_then(|outcome| outcome.reason.as_deref()),
@@ -159,7 +168,7 @@ impl Sheet<'_> {
         }
     }
 
-    fn invoice(&mut self, known: &Known, id: &str) {
+    fn invoice(&mut self, known: &Known, id: &str, method: Option<&str>) {
         let Some((invoice, as_of)) = object(known, "invoice", id, Invoice::from_value) else { return };
         self.text(FactName::InvoiceStatus, invoice.status.as_str(), Source::Stripe, as_of);
         self.money(FactName::AmountRemaining, invoice.amount_remaining, Source::Stripe, as_of);
@@ -171,13 +180,16 @@ impl Sheet<'_> {
         );
         let next = BusinessTime::from_unix_s(invoice.next_payment_attempt_s.unwrap_or(0));
         self.facts.insert(FactName::NextPaymentAttempt, FactValue::Time(next), Source::Stripe, as_of);
+        let overdue = self.now.since(next) > Duration::from_secs(DAY);
         let hours = match invoice.next_payment_attempt_s {
-            Some(_) => i64::try_from(next.since(self.now).as_secs() / 3_600).unwrap_or(NO_ATTEMPT_HOURS),
-            None => NO_ATTEMPT_HOURS,
+            // A day late it is not going to happen any more.
+            Some(_) if !overdue => i64::try_from(next.since(self.now).as_secs() / 3_600).unwrap_or(NO_ATTEMPT_HOURS),
+            _ => NO_ATTEMPT_HOURS,
         };
         self.facts.insert(FactName::HoursToNextAttempt, FactValue::Count(hours), Source::Derived, self.now);
         if let Some(customer) = &invoice.customer {
-            self.charges(known, customer.as_str(), invoice.currency);
+            let method = method.map(str::to_owned).or_else(|| default_method(known, &invoice));
+            self.charges(known, customer.as_str(), invoice.currency, method.as_deref());
             self.customer(known, customer.as_str());
         }
         let subscription = invoice
@@ -217,6 +229,42 @@ impl Sheet<'_> {
         let recent = sent.iter().filter(|message| self.now.since(message.sent_at) <= week).count();
         self.count(FactName::MessagesSevenDays, recent, self.now);
     }
+}
+
+/// Whether a charge was tried on the card in question: by payment method, or by the card's fingerprint.
+fn is_on(charge: &Charge, method: Option<&str>, all: &[Charge]) -> bool {
+    let Some(method) = method else { return true };
+    let is_method = |charge: &Charge| charge.payment_method.as_ref().map(PaymentMethodId::as_str) == Some(method);
+    if is_method(charge) {
+        return true;
+    }
+    let fingerprint = |charge: &Charge| charge.card.as_ref().and_then(|card| card.fingerprint.clone());
+    let same = all.iter().filter(|other| is_method(other)).find_map(fingerprint);
+    same.is_some() && fingerprint(charge) == same
+}
+
+fn is_network_decline(charge: &Charge) -> bool {
+    let blocked = charge.outcome.as_ref().and_then(|outcome| outcome.kind.as_ref());
+    !charge.paid && blocked.is_none_or(|kind| kind.as_str() != "blocked")
+}
+
+/// What Stripe charges when nothing else is said: the invoice's, the subscription's, then the customer's default.
+fn default_method(known: &Known, invoice: &Invoice) -> Option<String> {
+    let text = |id: &Option<PaymentMethodId>| id.as_ref().map(|id| id.as_str().to_owned());
+    let subscription = || {
+        let id = invoice.subscription.as_ref()?;
+        let (subscription, _) = object(known, "subscription", id.as_str(), Subscription::from_value)?;
+        text(&subscription.default_payment_method).or_else(|| text(&subscription.default_source))
+    };
+    let customer = || {
+        let id = invoice.customer.as_ref()?;
+        let (customer, _) = object(known, "customer", id.as_str(), Customer::from_value)?;
+        text(&customer.default_payment_method).or_else(|| text(&customer.default_source))
+    };
+    text(&invoice.default_payment_method)
+        .or_else(|| text(&invoice.default_source))
+        .or_else(subscription)
+        .or_else(customer)
 }
 
 fn object<T, E>(

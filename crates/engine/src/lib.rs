@@ -14,6 +14,7 @@ mod facts;
 mod feed;
 mod govern;
 mod home_money;
+mod inbox;
 mod ingest;
 mod lanes;
 mod mirror;
@@ -25,6 +26,7 @@ mod schedule;
 mod settings;
 mod start;
 mod stripe_api;
+mod subject;
 mod submit;
 
 pub use admin::{NewPerson, SetMode};
@@ -34,11 +36,15 @@ pub use entropy::Entropy;
 pub use error::Error;
 pub use feed::FeedItem;
 pub use home_money::{HomeMoney, Rate};
+pub use inbox::Waiting;
 pub use ingest::{Endpoint, IngestAnswer};
 pub use queries::{Health, LaneHealth, Page, Viewer};
 pub use settings::{Connection, PlaybookSettings, Settings};
 pub use start::Engine;
 pub use stripe_api::permissions::{Granted, Permission};
 pub use submit::{RefundRequest, Submitted};
+
+/// The playbook of this name, for whoever checks its settings.
+pub use bursar_playbooks::by_name as playbook;
 
 pub type Result<T> = std::result::Result<T, Error>;

@@ -74,7 +74,7 @@ fn page<T>(mut rows: Vec<T>, limit: i64, show: impl FnMut(T) -> Value) -> Page {
     Page { items: rows.into_iter().map(show).collect(), has_more }
 }
 
-fn case_summary(case: &Case) -> Value {
+pub(crate) fn case_summary(case: &Case) -> Value {
     let (until, outcome, on) = match &case.state {
         CaseState::Waiting { until } => (Some(rfc3339(*until)), None, None),
         CaseState::Closed { outcome, .. } => (None, Some(outcome.clone()), None),
@@ -135,10 +135,15 @@ impl Engine {
             })
             .collect();
         let mut shown = Vec::new();
-        for proposal in proposals::of_case(&mut db, keyring, id).await? {
-            shown.push(self.proposal_document(&mut db, &proposal).await?);
+        let proposals = proposals::of_case(&mut db, keyring, id).await?;
+        for proposal in &proposals {
+            shown.push(self.proposal_document(&mut db, proposal).await?);
         }
         document["proposals"] = Value::Array(shown);
+        document["facts"] = proposals.last().map(cards::fact_lines).unwrap_or_default().into();
+        let subject = crate::subject::of_case(&mut db, keyring, &case).await?;
+        document["money"] = json!(subject.money);
+        document["refundable"] = json!(subject.refundable);
         document["tasks"] = json!(tasks::of_case(&mut db, keyring, id).await?);
         document["decisions"] = json!(decisions::of_case(&mut db, id).await?);
         Ok(document)
@@ -165,7 +170,7 @@ impl Engine {
             "policy_verdict": proposal.policy_verdict,
             "digest": proposal.digest,
             "approval": approval.map(|approval| approval.id.to_string()),
-            "execution": execution.as_ref().map(cards::receipt),
+            "execution": execution.as_ref().map(|execution| cards::receipt(execution, action, None)),
         }))
     }
 
@@ -226,12 +231,12 @@ impl Engine {
             votes: &votes,
             people: &everybody,
             customer: case.as_ref().and_then(|case| case.details.customer_name.as_deref()),
-            execution: execution.as_ref(),
             installation: &self.inner.installation.id,
             single_operator: self.inner.installation.single_operator,
             now,
         };
         let status = status_word(approval.state, proposal.state);
+        let own = viewer.is_some_and(|viewer| approval.makers.contains(&viewer.person));
         let verdict_on_viewer = match viewer {
             None => None,
             Some(viewer) => {
@@ -257,10 +262,12 @@ impl Engine {
             "closed_why": approval.closed_why.clone().or_else(|| proposal.settled_why.clone()),
             "may_decide": verdict_on_viewer.map(|verdict| verdict.is_ok()),
             "may_not_because": verdict_on_viewer.and_then(std::result::Result::err).map(|error| error.to_string()),
+            "second_sign_in": own && sources.single_operator,
+            "votes": cards::votes(&sources),
             "card": cards::card(&sources),
         });
         if let Some(execution) = &execution {
-            document["receipt"] = cards::receipt(execution);
+            document["receipt"] = cards::receipt(execution, &proposal.content.action, sources.customer);
         }
         Ok(document)
     }

@@ -3,6 +3,7 @@
 use bursar_domain::action::{Action, RefundReason};
 use bursar_domain::actor::Actor;
 use bursar_domain::case::{CaseKey, CaseState};
+use bursar_domain::facts::FactName;
 use bursar_domain::id::{ApprovalId, CaseId, ProposalId};
 use bursar_domain::known::{Known, Read};
 use bursar_domain::proposal::{ProposalState, Rationale};
@@ -45,6 +46,8 @@ pub struct Submitted {
     pub approval: Option<ApprovalId>,
     pub state: ProposalState,
     pub amount: Money,
+    /// What was left of the charge.
+    pub refundable: Money,
     pub charge: ChargeId,
     pub verdict: Verdict,
     /// The same was already asked for and is still open: this is that one.
@@ -57,6 +60,15 @@ const REASON_CHARS_MAX: usize = 500;
 impl Engine {
     /// Files a refund request. Denials are filed too; nothing is sent before the gate has said yes.
     pub async fn request_refund(&self, actor: Actor, roles: Vec<Role>, request: RefundRequest) -> Result<Submitted> {
+        let first = self.try_refund(actor.clone(), roles.clone(), request.clone()).await;
+        match first {
+            // The same was filed at the same moment: the second look finds it.
+            Err(Error::Store(bursar_store::Error::Conflict(_))) => self.try_refund(actor, roles, request).await,
+            other => other,
+        }
+    }
+
+    async fn try_refund(&self, actor: Actor, roles: Vec<Role>, request: RefundRequest) -> Result<Submitted> {
         let id = ChargeId::parse(&request.charge)
             .map_err(|_| Error::invalid("charge", "charge must be the id of a charge (ch_… or py_…)"))?;
         let open = self.lane_with_charge(&id, request.lane.as_deref()).await?;
@@ -167,6 +179,11 @@ impl Engine {
             .store
             .write(move |tx| {
                 async move {
+                    // The same was filed since we looked: a second click, a framework's retry.
+                    let known = proposals::of_case(tx, &keyring, &case.id).await?;
+                    if known.iter().any(|other| other.state.is_open() && other.content.action == written.proposal.content.action) {
+                        return Err(bursar_store::Error::Conflict("the same refund is already asked for".to_owned()));
+                    }
                     gathered.save(tx, &keyring, at).await?;
                     cases::save(tx, &keyring, &case, at).await?;
                     let line = cards::timeline_line(&written.proposal, written.approval.as_ref());
@@ -184,6 +201,7 @@ impl Engine {
             approval: filing.approval.as_ref().map(|approval| approval.id.clone()),
             state: filing.proposal.state,
             amount,
+            refundable: charge.refundable(),
             charge: charge.id,
             verdict,
             repeated: false,
@@ -212,6 +230,7 @@ impl Engine {
             approval: approval.map(|approval| approval.id),
             state: same.state,
             amount: *amount,
+            refundable: same.content.facts.money(FactName::Refundable).unwrap_or(*amount),
             charge: charge.clone(),
             verdict: same.verdict.clone(),
             repeated: true,
@@ -280,9 +299,9 @@ impl Submitted {
         }
     }
 
-    /// Whether the denial is that more is asked than is there.
-    pub fn is_over_refund(&self, refundable: Option<Money>) -> bool {
-        refundable.is_some_and(|left| left.currency == self.amount.currency && self.amount.amount > left.amount)
+    /// Whether more was asked for than is there.
+    pub fn is_over_refund(&self) -> bool {
+        self.amount.amount > self.refundable.amount
     }
 
     pub fn to_json(&self) -> serde_json::Value {

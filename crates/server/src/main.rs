@@ -2,6 +2,10 @@
 
 mod cli;
 mod config;
+mod demo;
+mod http;
+mod service;
+mod telemetry;
 
 use std::process::ExitCode;
 

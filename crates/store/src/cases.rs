@@ -208,6 +208,12 @@ pub async fn counts(db: &mut Db) -> Result<Vec<(String, i64)>> {
     db.all(sql, &[]).await?.iter().map(|row| Ok((row.text("state")?, row.int("n")?))).collect()
 }
 
+/// Open cases by playbook, for the inbox's views.
+pub async fn open_by_playbook(db: &mut Db) -> Result<Vec<(String, i64)>> {
+    let sql = "SELECT playbook, COUNT(*) AS n FROM cases WHERE closed_at IS NULL GROUP BY playbook";
+    db.all(sql, &[]).await?.iter().map(|row| Ok((row.text("playbook")?, row.int("n")?))).collect()
+}
+
 /// When a case was last touched.
 pub async fn touch(tx: &mut Tx, id: &CaseId, now: BusinessTime) -> Result<()> {
     tx.execute("UPDATE cases SET updated_at = $1 WHERE id = $2", params![now.micros(), id.as_str()]).await.map(|_| ())

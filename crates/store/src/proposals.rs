@@ -64,6 +64,7 @@ pub async fn add(tx: &mut Tx, keyring: &Keyring, new: &Proposal, at: i64) -> Res
     let amount = action.amount();
     let template = match action {
         Action::SendMail(mail) => Some(mail.template.as_str()),
+        Action::CreateTask { title, .. } => Some(title.as_str()),
         _ => None,
     };
     let home = match new.content.facts.get(FactName::Amount).map(|fact| &fact.value) {

@@ -10,7 +10,7 @@ use crate::{Error, Result};
 
 /// How an action reaches the outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Request {
+pub(crate) enum Request {
     Stripe { path: String, body: Vec<u8> },
     /// The letter itself lies in the proposal; what is stored is its address to the connector.
     Mail { body: Vec<u8> },
@@ -19,7 +19,7 @@ pub(super) enum Request {
 }
 
 impl Request {
-    pub(super) fn method(&self) -> &'static str {
+    pub(crate) fn method(&self) -> &'static str {
         match self {
             Request::Stripe { .. } => "POST",
             Request::Mail { .. } => "SMTP",
@@ -27,7 +27,7 @@ impl Request {
         }
     }
 
-    pub(super) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         match self {
             Request::Stripe { path, .. } => path,
             Request::Mail { .. } => "mail",
@@ -35,14 +35,14 @@ impl Request {
         }
     }
 
-    pub(super) fn api_version(&self) -> &'static str {
+    pub(crate) fn api_version(&self) -> &'static str {
         match self {
             Request::Stripe { .. } => PINNED,
             Request::Mail { .. } | Request::Task => "",
         }
     }
 
-    pub(super) fn body(&self) -> &[u8] {
+    pub(crate) fn body(&self) -> &[u8] {
         match self {
             Request::Stripe { body, .. } | Request::Mail { body } => body,
             Request::Task => &[],
@@ -51,7 +51,7 @@ impl Request {
 }
 
 /// What will be sent for an action.
-pub(super) fn of(action: &Action, proposal: &ProposalId) -> Result<Request> {
+pub(crate) fn of(action: &Action, proposal: &ProposalId) -> Result<Request> {
     let stripe = |path: String, pairs: &[(&str, &str)]| Request::Stripe {
         path,
         body: encode(pairs.iter().copied()).into_bytes(),

@@ -15,8 +15,9 @@ impl FromStr for AmountArg {
         let text = text.trim();
         let letters = text.find(|character: char| character.is_ascii_alphabetic());
         let (digits, code) = text.split_at(letters.ok_or("name the currency too, such as 640.00usd")?);
-        let currency = Currency::parse(&code.to_ascii_lowercase())
-            .map_err(|_| "the currency is not one that Stripe takes; write an amount such as 640.00usd".to_owned())?;
+        let currency = Currency::parse(&code.to_ascii_lowercase()).map_err(|_| {
+            "the currency is not one that Stripe takes; write an amount such as 640.00usd".to_owned()
+        })?;
         let money = Money::parse_decimal(digits.trim_end(), currency).map_err(|error| error.to_string())?;
         if money.amount > 0 { Ok(Self(money)) } else { Err("the amount must be above zero".to_owned()) }
     }
@@ -33,7 +34,9 @@ mod tests {
             assert_eq!(shown(text).as_deref(), Ok("640.00 USD"), "{text}");
         }
         assert_eq!(shown("500jpy").as_deref(), Ok("500 JPY"));
-        for bad in ["640.00", "usd", "640.001usd", "500.5jpy", "-5usd", "0usd", "1,000.00usd", "640.00xxx", ""] {
+        for bad in
+            ["640.00", "usd", "640.001usd", "500.5jpy", "-5usd", "0usd", "1,000.00usd", "640.00xxx", ""]
+        {
             assert!(shown(bad).is_err(), "{bad}");
         }
     }

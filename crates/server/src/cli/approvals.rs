@@ -58,8 +58,8 @@ pub fn run(command: ApprovalsCommand, session: &Session) -> Outcome {
     match command {
         ApprovalsCommand::List(args) => list(&args, session),
         ApprovalsCommand::Show(args) => show(&args, session),
-        ApprovalsCommand::Approve(args) => decide::approve(args, session),
-        ApprovalsCommand::Reject(args) => decide::reject(args, session),
+        ApprovalsCommand::Approve(args) => decide::approve(&args, session),
+        ApprovalsCommand::Reject(args) => decide::reject(&args, session),
         ApprovalsCommand::Wait(args) => wait::run(&args, session),
     }
 }
@@ -88,7 +88,11 @@ fn show(args: &ShowArgs, session: &Session) -> Outcome {
     runtime::block_on(async {
         let approval = client.get(&path(&args.id), &[]).await?;
         let output = &session.output;
-        if output.is_json() { output.document(&approval)? } else { output.line(card::text(&approval))? }
+        if output.is_json() {
+            output.document(&approval)?;
+        } else {
+            output.line(card::text(&approval))?;
+        }
         Ok(Exit::Done)
     })
 }

@@ -18,7 +18,9 @@ pub fn yes(question: &str) -> Result<bool, Failure> {
 
 /// One line, without its end. An end of input is an empty answer.
 pub fn line(prompt: &str) -> Result<String, Failure> {
-    let failed = |error: std::io::Error| Failure::new(Code::CannotWrite, format!("the terminal does not answer: {error}"));
+    let failed = |error: std::io::Error| {
+        Failure::new(Code::CannotWrite, format!("the terminal does not answer: {error}"))
+    };
     let mut terminal = anstream::stderr();
     write!(terminal, "{prompt}").and_then(|()| terminal.flush()).map_err(failed)?;
     let mut answer = String::new();

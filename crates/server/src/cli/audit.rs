@@ -35,7 +35,7 @@ pub fn run(command: AuditCommand, session: &Session) -> Outcome {
     match command {
         AuditCommand::Verify => verify::run(session),
         AuditCommand::Export(args) => export::run(&args, session),
-        AuditCommand::Tail(args) => tail::run(args, session),
+        AuditCommand::Tail(args) => tail::run(&args, session),
     }
 }
 

@@ -83,7 +83,13 @@ fn why(out: &mut Lines, card: &Value) {
         out.line(format!("  {} ({})", inert(&fields::text(why, &["/policy"])), inert(&place)));
         if let Some(fired) = why.get("comparison").filter(|fired| fired.is_object()) {
             let part = |pointer: &str| inert(&fields::text(fired, &[pointer]));
-            out.line(format!("    {} {} {} {}", part("/fact"), part("/value"), part("/operator"), part("/limit")));
+            out.line(format!(
+                "    {} {} {} {}",
+                part("/fact"),
+                part("/value"),
+                part("/operator"),
+                part("/limit")
+            ));
         }
         out.words("  ", &fields::text(why, &["/condition"]));
         out.words("  ", &fields::text(why, &["/counterfactual"]));
@@ -124,9 +130,15 @@ fn changes(out: &mut Lines, card: &Value) {
 fn who(out: &mut Lines, card: &Value) {
     out.section("WHO DECIDES");
     for asked in card.pointer("/who/requirements").and_then(Value::as_array).into_iter().flatten() {
-        let people: Vec<String> = elements(asked, "people").map(|name| inert(&fields::text(name, &[""]))).collect();
+        let people: Vec<String> =
+            elements(asked, "people").map(|name| inert(&fields::text(name, &[""]))).collect();
         let quorum = fields::text(asked, &["/quorum"]);
-        out.line(format!("  {} of {}: {}", inert(&quorum), inert(&fields::text(asked, &["/role"])), people.join(", ")));
+        out.line(format!(
+            "  {} of {}: {}",
+            inert(&quorum),
+            inert(&fields::text(asked, &["/role"])),
+            people.join(", ")
+        ));
     }
     for left_out in card.pointer("/who/excluded").and_then(Value::as_array).into_iter().flatten() {
         let (name, why) = (fields::text(left_out, &["/name"]), fields::text(left_out, &["/why"]));
@@ -141,7 +153,12 @@ fn receipt(out: &mut Lines, approval: &Value) {
     for row in elements(receipt, "rows") {
         let part = |pointer: &str| inert(&fields::text(row, &[pointer]));
         let mark = if part("/predicted") == part("/actual") { "=" } else { "≠" };
-        out.line(format!("  {mark} {}: predicted {}, actual {}", part("/what"), part("/predicted"), part("/actual")));
+        out.line(format!(
+            "  {mark} {}: predicted {}, actual {}",
+            part("/what"),
+            part("/predicted"),
+            part("/actual")
+        ));
     }
     let request = fields::text(receipt, &["/request_id", "/stripe_request_id"]);
     if !request.is_empty() {

@@ -83,7 +83,11 @@ fn show(args: &ShowArgs, session: &Session) -> Outcome {
     runtime::block_on(async {
         let case = client.get(&format!("/cases/{}", client::part(&args.id)), &[]).await?;
         let output = &session.output;
-        if output.is_json() { output.document(&case)? } else { output.line(text(&case, output.is_terminal()))? }
+        if output.is_json() {
+            output.document(&case)?;
+        } else {
+            output.line(text(&case, output.is_terminal()))?;
+        }
         Ok(Exit::Done)
     })
 }
@@ -120,9 +124,16 @@ fn text(case: &Value, for_people: bool) -> String {
     let part = |pointers: &[&str]| inert(&fields::text(case, pointers));
     let mut lines = vec![format!("CASE {}  {}", part(&["/id"]), part(&["/state", "/status"]))];
     let title = part(&["/title", "/headline"]);
-    let about = [part(&["/playbook"]), part(&["/class"]), fields::money_text(case), part(&["/customer_name", "/customer"])];
+    let about = [
+        part(&["/playbook"]),
+        part(&["/class"]),
+        fields::money_text(case),
+        part(&["/customer_name", "/customer"]),
+    ];
     lines.extend((!title.is_empty()).then_some(title));
-    lines.push(about.iter().filter(|word| !word.is_empty()).map(String::as_str).collect::<Vec<_>>().join(" · "));
+    lines.push(
+        about.iter().filter(|word| !word.is_empty()).map(String::as_str).collect::<Vec<_>>().join(" · "),
+    );
     for (heading, key) in [("TIMELINE", "timeline"), ("PROPOSALS", "proposals")] {
         let held = case.get(key).map(|held| held.get("data").unwrap_or(held));
         let entries = held.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();

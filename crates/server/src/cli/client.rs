@@ -76,8 +76,11 @@ impl Client {
             return Err(refused(response).await);
         }
         response.json().await.map_err(|_| {
-            Failure::new(Code::AnswerNotUnderstood, format!("what answers at {} is not Bursar's API", self.base))
-                .help("is another program listening there? bursar status")
+            Failure::new(
+                Code::AnswerNotUnderstood,
+                format!("what answers at {} is not Bursar's API", self.base),
+            )
+            .help("is another program listening there? bursar status")
         })
     }
 
@@ -100,7 +103,9 @@ pub fn http(root: &str) -> Result<reqwest::Client, Failure> {
         .connect_timeout(CONNECT)
         .redirect(redirect::Policy::none());
     let builder = if local { builder.no_proxy() } else { builder };
-    builder.build().map_err(|error| Failure::new(Code::NotRunning, format!("no HTTP on this machine: {error}")))
+    builder
+        .build()
+        .map_err(|error| Failure::new(Code::NotRunning, format!("no HTTP on this machine: {error}")))
 }
 
 /// Nothing answered at `address`.
@@ -122,7 +127,8 @@ fn innermost(error: &reqwest::Error) -> String {
 
 async fn refused(response: Response) -> Failure {
     let status = response.status().as_u16();
-    let header = response.headers().get("Request-Id").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let header =
+        response.headers().get("Request-Id").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let body: Value = response.json().await.unwrap_or_default();
     refusal::failure(status, &body, header.as_deref())
 }

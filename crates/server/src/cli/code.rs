@@ -67,6 +67,7 @@ codes! {
     DoctorFoundProblems = "BUR-SYS-003", DoctorFoundProblems;
     CannotRead = "BUR-SYS-004", Failed;
     CannotListen = "BUR-SYS-005", Failed;
+    CannotStart = "BUR-SYS-006", Failed;
     AuditBroken = "BUR-AUD-001", Failed;
     SimulatorUnreachable = "BUR-SIM-001", Failed;
 }
@@ -83,7 +84,8 @@ impl FromStr for Code {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         let given = text.trim().to_ascii_uppercase();
-        let matches = |code: &&Code| code.as_str() == given || code.as_str().strip_prefix("BUR-") == Some(&given);
+        let matches =
+            |code: &&Code| code.as_str() == given || code.as_str().strip_prefix("BUR-") == Some(&given);
         Code::ALL.iter().find(matches).copied().ok_or(())
     }
 }

@@ -8,7 +8,9 @@ use super::session::Session;
 use super::{Cli, Outcome};
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  bursar completion bash > ~/.local/share/bash-completion/completions/bursar")]
+#[command(
+    after_help = "Example:\n  bursar completion bash > ~/.local/share/bash-completion/completions/bursar"
+)]
 pub struct CompletionArgs {
     shell: Shell,
 }

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
+use super::Outcome;
 use super::code::Code;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::session::Session;
 use super::table::{Column, Table};
-use super::Outcome;
 use crate::config::schema::ConfigSchema;
 use crate::config::show::{self, Line};
 
@@ -76,10 +76,14 @@ fn check(session: &Session) -> Outcome {
     let file = config.file.as_ref().map(|file| file.display().to_string());
     if output.is_json() {
         let warnings: Vec<Value> = config.warnings.iter().map(Failure::to_json).collect();
-        output.document(&json!({"object": "config_check", "ok": true, "file": file, "warnings": warnings}))?;
+        output
+            .document(&json!({"object": "config_check", "ok": true, "file": file, "warnings": warnings}))?;
     } else {
         output.warnings(&config.warnings);
-        output.line(format_args!("{} is in order", file.unwrap_or_else(|| "the default configuration".to_owned())))?;
+        output.line(format_args!(
+            "{} is in order",
+            file.unwrap_or_else(|| "the default configuration".to_owned())
+        ))?;
     }
     Ok(Exit::Done)
 }

@@ -10,9 +10,9 @@ use crate::config::value::HttpUrl;
 
 const EXAMPLES: &str = "\
 Examples:
-  bursar connect stripe                             asks for a key
+  bursar connect stripe             asks for a key
   bursar connect stripe --key-file /run/credentials/bursar/stripe
-  bursar connect stripe --webhook-url https://bursar.example.com/ingest/stripe";
+  bursar connect stripe --webhook-url https://b.example.com/ingest/stripe";
 
 #[derive(Debug, clap::Subcommand)]
 pub enum ConnectCommand {
@@ -26,8 +26,11 @@ pub struct StripeArgs {
     /// The section of the configuration: [stripe.main]
     #[arg(long, default_value = "main")]
     pub name: String,
-    /// A file that holds the key; else the configured one, else BURSAR_STRIPE_API_KEY, else a question
-    #[arg(long, value_name = "FILE")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = "A file that holds the key; else the configured one, else BURSAR_STRIPE_API_KEY"
+    )]
     pub key_file: Option<PathBuf>,
     /// Register an endpoint here for exactly the event types in use
     #[arg(long, value_name = "URL")]
@@ -42,6 +45,11 @@ pub fn run(command: ConnectCommand, session: &Session) -> Outcome {
     // The configuration is judged first: a key cannot be connected to a broken one.
     let config = session.config(Vec::new())?;
     session.output.warnings(&config.warnings);
-    Err(Failure::new(Code::NotInThisVersion, format!("connecting [stripe.{}] is not built in this version", args.name))
-        .help("write the key into the configuration: [stripe.main] api_key = { file = \"…\" }, then: bursar serve"))
+    Err(Failure::new(
+        Code::NotInThisVersion,
+        format!("connecting [stripe.{}] is not built in this version", args.name),
+    )
+    .help(
+        "write the key into the configuration: [stripe.main] api_key = { file = \"…\" }, then: bursar serve",
+    ))
 }

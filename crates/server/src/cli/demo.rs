@@ -3,14 +3,21 @@
 use super::Outcome;
 use super::code::Code;
 use super::failure::Failure;
+use super::exit::Exit;
+use super::runtime;
+use super::serve::cannot_start;
 use super::session::Session;
+use crate::config::paths;
 use crate::config::value::ListenAddress;
+use crate::demo::{self, Running, Wish};
+use crate::{service, telemetry};
+use bursar_fake_stripe::Size;
 
 const EXAMPLES: &str = "\
 Examples:
   bursar demo
   bursar demo --headless --json --data-dir ./demo --listen 127.0.0.1:0
-  bursar demo --speed 0                       time stands until it is moved: bursar sim clock advance 1d";
+  bursar demo --speed 0             time stands: bursar sim clock advance 1d";
 
 /// What is not given is as it was when this demo last ran, else the default.
 #[derive(Clone, Debug, clap::Args)]
@@ -45,6 +52,95 @@ impl DemoArgs {
 }
 
 pub fn run(args: DemoArgs, session: &Session) -> Outcome {
-    let _ = (args, session);
-    Err(Failure::new(Code::NotInThisVersion, "the demo is not built in this version"))
+    let data_dir = session.globals.data_dir.clone().or_else(|| paths::demo_data_dir(&session.environment));
+    let data_dir = data_dir.ok_or_else(|| {
+        Failure::new(Code::ConfigNoDataDir, "there is no home directory to keep the demo in")
+            .help("name a directory: --data-dir ./demo")
+    })?;
+    let wish = Wish {
+        data_dir,
+        seed: args.seed.unwrap_or(DemoArgs::SEED),
+        speed: args.speed.unwrap_or(DemoArgs::SPEED),
+        listen: args.listen.map(|address| address.0),
+        stripe_listen: args.stripe_listen.map(|address| address.0),
+        size: Size::Medium,
+    };
+    telemetry::start_logs(session.environment.get("BURSAR_LOG").unwrap_or("error"));
+    let metrics = telemetry::start_metrics();
+    runtime::block_on_threads(async {
+        let began = tokio::time::Instant::now();
+        let running = demo::start(wish, metrics).await.map_err(|error| cannot_start(&error))?;
+        announce(&running, began.elapsed(), session)?;
+        let feed = live_feed(&running, session, args.headless);
+        tokio::select! {
+            () = service::until_told() => {}
+            () = feed => {}
+        }
+        session.output.note("stopping; the next start resumes where this ended");
+        running.stop().await;
+        Ok(Exit::Done)
+    })
+}
+
+fn announce(running: &Running, took: std::time::Duration, session: &Session) -> Result<(), Failure> {
+    let told = &running.announcement;
+    if session.output.is_json() {
+        return session.output.line(told);
+    }
+    let text = |name: &str| told[name].as_str().unwrap_or_default().to_owned();
+    session.output.line(format_args!(
+        "bursar {}  demo: nothing here is real, nothing leaves this machine\n\n  \
+         Company     \"Northwind SaaS\", {} customers, ready in {}.{} s\n  \
+         Console     {}\n  \
+         Stripe API  {}  (a fake one)\n  \
+         Data        {}\n  \
+         Sign in as  Olivia (operator), Carl (controller), Sam (support), Priya (platform): no password\n\n  \
+         Try next    open the console, press ? for keys, approve a refund as Carl\n              \
+         bursar approvals list\n",
+        env!("CARGO_PKG_VERSION"),
+        running.customers,
+        took.as_secs(),
+        took.subsec_millis() / 100,
+        text("console_url"),
+        text("stripe_url"),
+        text("data_dir"),
+    ))?;
+    Ok(())
+}
+
+/// What happens, a line each, until the feed ends; without a reader, nothing for ever.
+async fn live_feed(running: &Running, session: &Session, headless: bool) {
+    if headless || session.output.is_json() || session.globals.quiet {
+        return std::future::pending().await;
+    }
+    open_browser(running.announcement["console_url"].as_str().unwrap_or_default(), session);
+    let mut feed = running.engine().listen();
+    loop {
+        match feed.recv().await {
+            Ok(item) if item.kind != "event" => {
+                let at = bursar_engine::cards::rfc3339(bursar_domain::time::BusinessTime::from_micros(item.at));
+                if session.output.line(format_args!("  {}  {:<9}  {}", &at[11..16], item.kind, item.text)).is_err() {
+                    return std::future::pending().await;
+                }
+            }
+            Ok(_) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
+            Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}
+
+/// Only where a person sits at a screen of this machine.
+fn open_browser(url: &str, session: &Session) {
+    let set = |name| session.environment.get(name).is_some();
+    let has_screen = set("DISPLAY") || set("WAYLAND_DISPLAY") || cfg!(target_os = "macos");
+    let elsewhere = ["SSH_TTY", "CI", "CLAUDECODE", "CODEX_SANDBOX", "CURSOR_AGENT", "GEMINI_CLI"].into_iter().any(set);
+    if !has_screen || elsewhere {
+        return;
+    }
+    let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let quiet = std::process::Stdio::null;
+    let opened = std::process::Command::new(program).arg(url).stdin(quiet()).stdout(quiet()).stderr(quiet()).spawn();
+    if let Err(error) = opened {
+        tracing::debug!(%error, "no browser was opened");
+    }
 }

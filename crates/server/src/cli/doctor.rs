@@ -5,11 +5,11 @@ mod finding;
 
 use serde_json::json;
 
+use super::Outcome;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::session::Session;
 use super::table::{Column, Table};
-use super::Outcome;
 use crate::cli::code::Code;
 use finding::{Finding, Health};
 
@@ -31,8 +31,11 @@ pub fn run(args: &DoctorArgs, session: &Session) -> Outcome {
     if let Some(only) = &args.only {
         findings.retain(|finding| finding.check.starts_with(only.as_str()));
         if findings.is_empty() {
-            return Err(Failure::new(Code::NotFound, format!("no check is called {}", super::inert::inert(only)))
-                .help("all of them: bursar doctor"));
+            return Err(Failure::new(
+                Code::NotFound,
+                format!("no check is called {}", super::inert::inert(only)),
+            )
+            .help("all of them: bursar doctor"));
         }
     }
     let sick = findings.iter().filter(|finding| finding.health == Health::Sick).count();

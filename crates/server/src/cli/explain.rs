@@ -18,7 +18,9 @@ pub struct ExplainArgs {
 pub fn run(args: &ExplainArgs, session: &Session) -> Outcome {
     let code: Code = args.code.parse().map_err(|()| unknown(&args.code))?;
     if session.output.is_json() {
-        session.output.document(&json!({"object": "error_code", "code": code.as_str(), "page": code.page()}))?;
+        session
+            .output
+            .document(&json!({"object": "error_code", "code": code.as_str(), "page": code.page()}))?;
     } else {
         session.output.line(code.page().trim_end())?;
     }
@@ -27,7 +29,8 @@ pub fn run(args: &ExplainArgs, session: &Session) -> Outcome {
 
 fn unknown(given: &str) -> Failure {
     let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
-    let failure = Failure::new(Code::NotFound, format!("no error has the code `{}`", super::inert::inert(given)));
+    let failure =
+        Failure::new(Code::NotFound, format!("no error has the code `{}`", super::inert::inert(given)));
     match nearest(&given.to_ascii_uppercase(), &codes) {
         Some(near) => failure.help(format!("did you mean {near}?")),
         None => failure.help(format!("the codes are {}", codes.join(", "))),

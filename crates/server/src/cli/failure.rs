@@ -69,6 +69,12 @@ impl Failure {
         self
     }
 
+    /// The cause at its place, or in words where it has none to point at.
+    #[must_use]
+    pub fn because(self, place: Option<Place>, why: impl Into<String>) -> Self {
+        if place.is_some() { self.at(place) } else { self.note("cause", why) }
+    }
+
     /// A labelled line below the cause: `effect`, `likely`, `next`.
     #[must_use]
     pub fn note(mut self, label: &'static str, text: impl Into<String>) -> Self {
@@ -106,7 +112,7 @@ impl Failure {
         let parts = &self.0;
         let notes: serde_json::Map<String, Value> =
             parts.notes.iter().map(|(label, text)| ((*label).to_owned(), json!(text))).collect();
-        let place = parts.place.as_ref().map(|place| place.to_string());
+        let place = parts.place.as_ref().map(ToString::to_string);
         json!({"error": {
             "code": parts.code.as_str(),
             "message": parts.message,

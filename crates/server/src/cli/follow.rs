@@ -80,8 +80,10 @@ async fn newer(
         let mut all = query.to_vec();
         all.extend([("limit", PAGE), ("starting_after", after.as_str())]);
         let page = client.get(path, &all).await?;
-        let fresh: Vec<Value> = fields::list(&page).iter().filter(|element| !seen.contains(&id(element))).cloned().collect();
-        let reached = fresh.len() < fields::list(&page).len() || page.get("has_more") != Some(&Value::Bool(true));
+        let fresh: Vec<Value> =
+            fields::list(&page).iter().filter(|element| !seen.contains(&id(element))).cloned().collect();
+        let reached =
+            fresh.len() < fields::list(&page).len() || page.get("has_more") != Some(&Value::Bool(true));
         after = fresh.last().map(id).unwrap_or_default();
         found.extend(fresh);
         if begins || reached {

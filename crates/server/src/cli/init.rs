@@ -67,7 +67,8 @@ fn report(session: &Session, fates: &[(&PathBuf, Fate)], data_dir: &Path) -> Out
     let (written, kept) = (of(Fate::Written), of(Fate::Kept));
     if output.is_json() {
         let data_dir = data_dir.display().to_string();
-        output.document(&json!({"object": "init", "written": written, "kept": kept, "data_dir": data_dir}))?;
+        output
+            .document(&json!({"object": "init", "written": written, "kept": kept, "data_dir": data_dir}))?;
         return Ok(Exit::Done);
     }
     for path in &written {
@@ -76,7 +77,10 @@ fn report(session: &Session, fates: &[(&PathBuf, Fate)], data_dir: &Path) -> Out
     for path in &kept {
         output.line(format_args!("kept   {path}"))?;
     }
-    output.note(format_args!("data   {}\n\nNext:\n  bursar connect stripe\n  bursar doctor\n  bursar serve", data_dir.display()));
+    output.note(format_args!(
+        "data   {}\n\nNext:\n  bursar connect stripe\n  bursar doctor\n  bursar serve",
+        data_dir.display()
+    ));
     Ok(Exit::Done)
 }
 

@@ -18,8 +18,7 @@ pub struct Identity {
     /// In a demo: as operator, controller, support or platform
     #[arg(long = "as", value_name = "ROLE")]
     role: Option<Role>,
-    /// A file that holds your token; else BURSAR_TOKEN
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help = "A file that holds your token; else BURSAR_TOKEN")]
     token_file: Option<PathBuf>,
     /// Who speaks in a demo when nobody says.
     #[arg(skip = Role::Operator)]
@@ -80,7 +79,9 @@ impl Installation {
         }
         if let Some(role) = identity.role {
             let found = self.demo_token(role);
-            return found.ok_or_else(|| no_token().note("cause", "--as speaks for people of a demo, and this is none"));
+            return found.ok_or_else(|| {
+                no_token().note("cause", "--as speaks for people of a demo, and this is none")
+            });
         }
         if let Some(token) = session.environment.get("BURSAR_TOKEN") {
             return Ok(token.into());
@@ -117,8 +118,9 @@ fn no_token() -> Failure {
 }
 
 fn not_running(data_dir: &Path) -> Failure {
-    Failure::new(Code::NotRunning, format!("no running installation in {}", data_dir.display()))
-        .help("is `bursar serve` running? Name another with --data-dir or --config, or start a demo: bursar demo")
+    Failure::new(Code::NotRunning, format!("no running installation in {}", data_dir.display())).help(
+        "is `bursar serve` running? Name another with --data-dir or --config, or start a demo: bursar demo",
+    )
 }
 
 #[cfg(test)]
@@ -139,7 +141,8 @@ mod tests {
 
     fn demo(dir: &Path) {
         let tokens = json!({"operator": "tok-o", "controller": "tok-c"});
-        let told = json!({"api_url": "http://127.0.0.1:1", "stripe_url": "http://127.0.0.1:3", "tokens": tokens});
+        let told =
+            json!({"api_url": "http://127.0.0.1:1", "stripe_url": "http://127.0.0.1:3", "tokens": tokens});
         std::fs::write(dir.join("demo.json"), told.to_string()).unwrap();
     }
 
@@ -155,11 +158,13 @@ mod tests {
         demo(dir.path());
         let found = Installation::find(&empty).unwrap();
         assert_eq!((found.api_url(), found.stripe_url()), ("http://127.0.0.1:1", Some("http://127.0.0.1:3")));
-        let token = |identity: &Identity| found.token(identity, &empty).map(|token| token.expose_secret().to_owned());
+        let token =
+            |identity: &Identity| found.token(identity, &empty).map(|token| token.expose_secret().to_owned());
         assert_eq!(token(&identity(None)).unwrap(), "tok-o");
         assert_eq!(token(&identity(None).usually_controller()).unwrap(), "tok-c");
         assert_eq!(token(&identity(Some(Role::Support))).unwrap_err().code(), Code::NoToken);
-        std::fs::write(dir.path().join("run.json"), r#"{"api_url": "http://127.0.0.1:2", "pid": 1}"#).unwrap();
+        std::fs::write(dir.path().join("run.json"), r#"{"api_url": "http://127.0.0.1:2", "pid": 1}"#)
+            .unwrap();
         assert_eq!(Installation::find(&empty).unwrap().api_url(), "http://127.0.0.1:2");
     }
 

@@ -19,12 +19,12 @@ mod doctor;
 mod events;
 pub mod exit;
 mod explain;
-mod fields;
 pub mod failure;
+mod fields;
 mod follow;
 mod idempotency;
-mod init;
 mod inert;
+mod init;
 mod installation;
 mod instant;
 mod mode;
@@ -54,12 +54,14 @@ type Outcome = Result<Exit, Failure>;
 
 const EXAMPLES: &str = "\
 Examples:
-  bursar demo                                 a whole company, made up, on this machine
+  bursar demo                       a whole company, made up, on this machine
   bursar init && bursar doctor && bursar serve
   bursar approvals approve apreq_… --amount 640.00usd --yes
 
-Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 not allowed, 5 denied by policy, 8 waits for approval,
-9 conflict, 10 rejected or expired, 11 doctor found problems, 12 Stripe unavailable, 78 configuration, 130 interrupted";
+Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 not allowed,
+  5 denied by policy, 8 waits for approval, 9 conflict, 10 rejected or expired,
+  11 doctor found problems, 12 Stripe unavailable, 78 configuration,
+  130 interrupted";
 
 /// Turns Stripe events into governed next actions.
 #[derive(Debug, Parser)]

@@ -48,7 +48,11 @@ pub fn run(args: &ModeArgs, session: &Session) -> Outcome {
             _ => client.get("/modes", &[]).await?,
         };
         let output = &session.output;
-        if output.is_json() { output.document(&answer)? } else { output.table(&table(&answer))? }
+        if output.is_json() {
+            output.document(&answer)?;
+        } else {
+            output.table(&table(&answer))?;
+        }
         Ok(Exit::Done)
     })
 }

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::{ErrorKind, IsTerminal, Write};
 
-use anstream::ColorChoice;
+use anstream::{AutoStream, ColorChoice};
 use serde_json::Value;
 
 use super::code::Code;
@@ -11,8 +11,9 @@ use super::failure::Failure;
 use super::table::Table;
 use super::{Colour, Globals};
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Output {
+    colour: ColorChoice,
     json: bool,
     quiet: bool,
     /// Standard output is a terminal.
@@ -20,14 +21,14 @@ pub struct Output {
 }
 
 impl Output {
-    /// Also settles for the whole process whether colour is shown.
     pub fn new(globals: &Globals) -> Self {
-        match globals.color {
-            Colour::Auto => ColorChoice::Auto.write_global(),
-            Colour::Always => ColorChoice::Always.write_global(),
-            Colour::Never => ColorChoice::Never.write_global(),
-        }
-        Self { json: globals.json, quiet: globals.quiet, terminal: std::io::stdout().is_terminal() }
+        let colour = match globals.color {
+            Colour::Auto => ColorChoice::Auto,
+            Colour::Always => ColorChoice::Always,
+            Colour::Never => ColorChoice::Never,
+        };
+        let terminal = std::io::stdout().is_terminal();
+        Self { colour, json: globals.json, quiet: globals.quiet, terminal }
     }
 
     pub fn is_json(&self) -> bool {
@@ -45,7 +46,11 @@ impl Output {
 
     /// Data: a line of text.
     pub fn line(&self, text: impl Display) -> Result<(), Failure> {
-        written(writeln!(anstream::stdout(), "{text}"))
+        let mut stdout = AutoStream::new(std::io::stdout(), self.colour);
+        writeln!(stdout, "{text}").and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
+            ErrorKind::BrokenPipe => Failure::reader_gone(),
+            _ => Failure::new(Code::CannotWrite, format!("the output cannot be written: {error}")),
+        })
     }
 
     /// Data: one JSON document, indented for a terminal, on one line for a program.
@@ -72,7 +77,7 @@ impl Output {
     /// Something that must be seen before a decision, whatever the flags.
     pub fn say(&self, text: impl Display) {
         // There is nowhere left to complain when standard error is gone.
-        let _ = writeln!(anstream::stderr(), "{text}");
+        let _ = writeln!(AutoStream::new(std::io::stderr(), self.colour), "{text}");
     }
 
     pub fn warnings(&self, warnings: &[Failure]) {
@@ -92,11 +97,4 @@ impl Output {
             self.say(failure);
         }
     }
-}
-
-fn written(result: std::io::Result<()>) -> Result<(), Failure> {
-    result.and_then(|()| anstream::stdout().flush()).map_err(|error| match error.kind() {
-        ErrorKind::BrokenPipe => Failure::reader_gone(),
-        _ => Failure::new(Code::CannotWrite, format!("the output cannot be written: {error}")),
-    })
 }

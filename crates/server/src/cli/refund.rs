@@ -17,7 +17,7 @@ use super::{Outcome, ask, fields, idempotency, runtime};
 const EXAMPLES: &str = "\
 Examples:
   bursar refund request ch_… --amount 64.00usd --reason \"double payment\"
-  bursar refund request ch_… --amount 64.00usd --reason duplicate --yes --json";
+  bursar refund request ch_… --amount 64.00usd --reason duplicate --yes";
 
 #[derive(Debug, clap::Subcommand)]
 pub enum RefundCommand {
@@ -72,7 +72,11 @@ pub fn run(command: RefundCommand, session: &Session) -> Outcome {
     let client = session.client(&args.identity)?;
     runtime::block_on(async {
         let answer = client.post("/refund_requests", &body(&args), &key).await?;
-        if output.is_json() { output.document(&answer)? } else { output.line(outcome(&answer))? }
+        if output.is_json() {
+            output.document(&answer)?;
+        } else {
+            output.line(outcome(&answer))?;
+        }
         exit(&answer)
     })
 }
@@ -122,15 +126,17 @@ fn exit(answer: &Value) -> Outcome {
     match ProposalState::parse(&status) {
         Some(ProposalState::Denied) => {
             let why = inert(&fields::text(answer, &["/message", "/why"]));
-            let failure = Failure::new(Code::DeniedByPolicy, "policy denies this refund; nothing was sent to Stripe");
+            let failure =
+                Failure::new(Code::DeniedByPolicy, "policy denies this refund; nothing was sent to Stripe");
             Err(if why.is_empty() { failure } else { failure.note("why", why) })
         }
         Some(ProposalState::Asking) => Ok(Exit::PendingApproval),
-        Some(ProposalState::Approved | ProposalState::Done | ProposalState::Observed) => Ok(Exit::Done),
         Some(ProposalState::Rejected | ProposalState::Expired | ProposalState::Void) => Ok(Exit::Rejected),
         Some(ProposalState::Refused | ProposalState::NoEffect | ProposalState::InDoubt) => Ok(Exit::Failed),
         None if !approval(answer).is_empty() => Ok(Exit::PendingApproval),
-        None => Ok(Exit::Done),
+        Some(ProposalState::Approved | ProposalState::Done | ProposalState::Observed) | None => {
+            Ok(Exit::Done)
+        }
     }
 }
 
@@ -144,7 +150,9 @@ mod tests {
         words.extend(amount.iter().flat_map(|amount| ["--amount", amount]));
         words.extend(yes.then_some("--yes"));
         let cli = crate::cli::Cli::try_parse_from(words).unwrap();
-        let crate::cli::Command::Refund(RefundCommand::Request(args)) = cli.command else { panic!("another command") };
+        let crate::cli::Command::Refund(RefundCommand::Request(args)) = cli.command else {
+            panic!("another command")
+        };
         args
     }
 
@@ -158,7 +166,10 @@ mod tests {
 
     #[test]
     fn the_summary_says_what_is_asked_for() {
-        assert_eq!(summary(&args(Some("64.00usd"), false)), "Refund 64.00 USD of ch_1\n  you say: “double payment”");
+        assert_eq!(
+            summary(&args(Some("64.00usd"), false)),
+            "Refund 64.00 USD of ch_1\n  you say: “double payment”"
+        );
         assert!(summary(&args(None, false)).contains("all that is left"));
         assert_eq!(body(&args(Some("64usd"), false))["amount"], 6400);
     }
@@ -171,6 +182,9 @@ mod tests {
         assert_eq!(of("denied"), Exit::DeniedByPolicy);
         assert_eq!(of("expired"), Exit::Rejected);
         assert_eq!(of("in_doubt"), Exit::Failed);
-        assert_eq!(exit(&json!({"status": "pending", "approval": "apreq_1"})).unwrap(), Exit::PendingApproval);
+        assert_eq!(
+            exit(&json!({"status": "pending", "approval": "apreq_1"})).unwrap(),
+            Exit::PendingApproval
+        );
     }
 }

@@ -7,7 +7,10 @@ use super::failure::Failure;
 
 /// For commands that talk to a running installation: one thread is enough.
 pub fn block_on(work: impl Future<Output = Outcome>) -> Outcome {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(no_runtime)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| no_runtime(&error))?;
     runtime.block_on(async {
         tokio::select! {
             outcome = work => outcome,
@@ -18,9 +21,13 @@ pub fn block_on(work: impl Future<Output = Outcome>) -> Outcome {
 
 /// For what serves: as many threads as there are cores. What it runs ends by itself on a signal.
 pub fn block_on_threads(work: impl Future<Output = Outcome>) -> Outcome {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(no_runtime)?.block_on(work)
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| no_runtime(&error))?
+        .block_on(work)
 }
 
-fn no_runtime(error: std::io::Error) -> Failure {
+fn no_runtime(error: &std::io::Error) -> Failure {
     Failure::new(Code::CannotWrite, format!("this machine gives no threads or timers: {error}"))
 }

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use super::Globals;
 use super::client::Client;
 use super::failure::Failure;
 use super::installation::{Identity, Installation};
 use super::output::Output;
-use super::Globals;
 use crate::config::{self, CliOptions, Config, ConfigErrors, Environment};
 
 pub struct Session {

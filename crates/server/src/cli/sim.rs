@@ -30,7 +30,7 @@ pub enum SimCommand {
 
 pub fn run(command: SimCommand, session: &Session) -> Outcome {
     match command {
-        SimCommand::Serve(args) => serve::run(args, session),
+        SimCommand::Serve(args) => serve::run(&args, session),
         SimCommand::Trigger(args) => control::trigger(&args, session),
         SimCommand::Clock(command) => control::clock(&command, session),
         SimCommand::Fault(command) => control::fault(command, session),

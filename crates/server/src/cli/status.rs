@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
+use super::Outcome;
 use super::exit::Exit;
 use super::fields;
 use super::installation::Identity;
 use super::runtime;
 use super::session::Session;
 use super::table::{Column, Table};
-use super::Outcome;
 
 #[derive(Debug, clap::Args)]
 pub struct StatusArgs {
@@ -42,6 +42,7 @@ fn table(status: &Value) -> Table {
     let mut table = Table::new([Column::Text("what"), Column::Text("now")], "nothing to report");
     let mut flat = Vec::new();
     flatten("", status, &mut flat);
+    flat.sort();
     for (name, value) in flat {
         table.row([name, value]);
     }
@@ -49,14 +50,18 @@ fn table(status: &Value) -> Table {
 }
 
 fn flatten(name: &str, value: &Value, flat: &mut Vec<(String, String)>) {
-    let below = |key: &str| if name.is_empty() { key.replace('_', " ") } else { format!("{name} {}", key.replace('_', " ")) };
+    let below = |key: &str| {
+        if name.is_empty() { key.replace('_', " ") } else { format!("{name} {}", key.replace('_', " ")) }
+    };
     match value {
         Value::Object(map) => {
             // Lanes and other named things are called by their names.
             let own = ["lane", "name", "id"].iter().find_map(|key| map.get(*key)?.as_str());
             for (key, value) in map.iter().filter(|(key, _)| *key != "object") {
                 match own {
-                    Some(own) if name.ends_with(']') => flatten(&format!("{own} {}", key.replace('_', " ")), value, flat),
+                    Some(own) if name.ends_with(']') => {
+                        flatten(&format!("{own} {}", key.replace('_', " ")), value, flat);
+                    }
                     _ => flatten(&below(key), value, flat),
                 }
             }
@@ -83,9 +88,9 @@ mod tests {
             "lanes": [{"lane": "acct_1/test", "last_event_age_s": 4, "gap": null}]});
         assert_eq!(exit(&status), Exit::Done);
         insta::assert_snapshot!(table(&status).for_programs(), @r"
-        approvals pending	2
         acct_1/test lane	acct_1/test
         acct_1/test last event age s	4
+        approvals pending	2
         status	ok
         ");
         assert_eq!(exit(&json!({"status": "degraded"})), Exit::Failed);

@@ -26,7 +26,13 @@ fn in_place(text: &str, node: &Node, path: &str) -> Result<Secret, Failure> {
     sound(text, kept_in).map_err(|why| unreadable(node, path, &why))
 }
 
-fn referred(table: &Table, node: &Node, path: &str, environment: &Environment, folder: &Path) -> Result<Secret, Failure> {
+fn referred(
+    table: &Table,
+    node: &Node,
+    path: &str,
+    environment: &Environment,
+    folder: &Path,
+) -> Result<Secret, Failure> {
     let only: Vec<(&String, &Entry)> = table.iter().collect();
     let [(key, entry)] = only.as_slice() else { return Err(misshapen(node, path)) };
     let Kind::Text(value) = &entry.node.kind else { return Err(misshapen(&entry.node, path)) };
@@ -67,8 +73,10 @@ fn misshapen(node: &Node, path: &str) -> Failure {
 }
 
 fn unreadable(node: &Node, path: &str, why: &str) -> Failure {
-    Failure::new(Code::ConfigSecretUnreadable, format!("the secret `{path}` cannot be read{}", node.origin.aside()))
-        .at(node.origin.place(why))
-        .note("cause", why)
-        .help("put the secret alone into that place, readable by the user that runs bursar")
+    Failure::new(
+        Code::ConfigSecretUnreadable,
+        format!("the secret `{path}` cannot be read{}", node.origin.aside()),
+    )
+    .because(node.origin.place(why), why)
+    .help("put the secret alone into that place, readable by the user that runs bursar")
 }

@@ -14,8 +14,11 @@ use crate::cli::failure::Failure;
 /// The file at `path`, which exists or was named by somebody.
 pub fn read(path: &Path) -> Result<Node, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::new(Code::ConfigUnreadable, format!("cannot read the configuration {}: {error}", path.display()))
-            .help("name another file with --config, or write one: bursar init")
+        Failure::new(
+            Code::ConfigUnreadable,
+            format!("cannot read the configuration {}: {error}", path.display()),
+        )
+        .help("name another file with --config, or write one: bursar init")
     })?;
     parse(path, text)
 }

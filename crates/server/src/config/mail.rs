@@ -23,26 +23,28 @@ pub struct Mail {
 pub struct Smtp {
     pub host: String,
     pub port: u16,
-    pub tls: Tls,
+    pub tls: Protection,
     pub user: Option<String>,
     pub password: Option<Secret>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[schemars(description = "none: loopback only. starttls: port 587. tls: encrypted from the first byte, port 465.")]
-pub enum Tls {
+#[schemars(
+    description = "none: loopback only. starttls: port 587. tls: encrypted from the first byte, port 465."
+)]
+pub enum Protection {
     None,
     Starttls,
     Tls,
 }
 
-impl Tls {
+impl Protection {
     fn port(self) -> u16 {
         match self {
-            Tls::None => 25,
-            Tls::Starttls => 587,
-            Tls::Tls => 465,
+            Protection::None => 25,
+            Protection::Starttls => 587,
+            Protection::Tls => 465,
         }
     }
 }
@@ -56,7 +58,7 @@ struct Keys {
     url: Option<String>,
     host: Option<String>,
     port: Option<u16>,
-    tls: Option<Tls>,
+    tls: Option<Protection>,
     user: Option<String>,
     password: Option<Secret>,
 }
@@ -89,7 +91,7 @@ impl TryFrom<Keys> for Smtp {
         if keys.user.is_some() != keys.password.is_some() {
             return Err(Contradiction("expected `user` and `password` together"));
         }
-        if tls == Tls::None && !is_loopback(&host) {
+        if tls == Protection::None && !is_loopback(&host) {
             return Err(Contradiction("mail without TLS is sent to this machine only"));
         }
         Ok(Self { port: port.unwrap_or(tls.port()), host, tls, user: keys.user, password: keys.password })
@@ -119,8 +121,12 @@ impl JsonSchema for Smtp {
     }
 }
 
-fn split(url: &str) -> Result<(String, Option<u16>, Tls), Contradiction> {
-    let refused = || Contradiction("expected smtp://host:port or smtps://host:port, with user and password as keys of their own");
+fn split(url: &str) -> Result<(String, Option<u16>, Protection), Contradiction> {
+    let refused = || {
+        Contradiction(
+            "expected smtp://host:port or smtps://host:port, with user and password as keys of their own",
+        )
+    };
     let (scheme, rest) = url.split_once("://").ok_or_else(refused)?;
     let rest = rest.trim_end_matches('/');
     if rest.contains(['@', '/', '?', '#']) {
@@ -135,13 +141,13 @@ fn split(url: &str) -> Result<(String, Option<u16>, Tls), Contradiction> {
     match scheme {
         _ if host.is_empty() => Err(refused()),
         "smtp" => Ok((host.clone(), port, plain_on_loopback(&host))),
-        "smtps" => Ok((host, port, Tls::Tls)),
+        "smtps" => Ok((host, port, Protection::Tls)),
         _ => Err(refused()),
     }
 }
 
-fn plain_on_loopback(host: &str) -> Tls {
-    if is_loopback(host) { Tls::None } else { Tls::Starttls }
+fn plain_on_loopback(host: &str) -> Protection {
+    if is_loopback(host) { Protection::None } else { Protection::Starttls }
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -154,7 +160,7 @@ mod tests {
 
     use super::*;
 
-    fn read(keys: Value) -> Result<(String, u16, Tls), String> {
+    fn read(keys: Value) -> Result<(String, u16, Protection), String> {
         let smtp: Result<Smtp, _> = serde_json::from_value(keys);
         smtp.map(|smtp| (smtp.host, smtp.port, smtp.tls)).map_err(|error| error.to_string())
     }
@@ -162,12 +168,15 @@ mod tests {
     #[test]
     fn a_url_or_its_parts() {
         let told = |host: &str, port, tls| Ok((host.to_owned(), port, tls));
-        assert_eq!(read(json!({"url": "smtp://mx.example"})), told("mx.example", 587, Tls::Starttls));
-        assert_eq!(read(json!({"url": "smtps://mx.example"})), told("mx.example", 465, Tls::Tls));
-        assert_eq!(read(json!({"url": "smtp://127.0.0.1:2525"})), told("127.0.0.1", 2525, Tls::None));
-        assert_eq!(read(json!({"url": "smtp://[::1]:2525"})), told("::1", 2525, Tls::None));
-        assert_eq!(read(json!({"host": "localhost"})), told("localhost", 25, Tls::None));
-        assert_eq!(read(json!({"host": "mx.example", "tls": "tls"})), told("mx.example", 465, Tls::Tls));
+        assert_eq!(read(json!({"url": "smtp://mx.example"})), told("mx.example", 587, Protection::Starttls));
+        assert_eq!(read(json!({"url": "smtps://mx.example"})), told("mx.example", 465, Protection::Tls));
+        assert_eq!(read(json!({"url": "smtp://127.0.0.1:2525"})), told("127.0.0.1", 2525, Protection::None));
+        assert_eq!(read(json!({"url": "smtp://[::1]:2525"})), told("::1", 2525, Protection::None));
+        assert_eq!(read(json!({"host": "localhost"})), told("localhost", 25, Protection::None));
+        assert_eq!(
+            read(json!({"host": "mx.example", "tls": "tls"})),
+            told("mx.example", 465, Protection::Tls)
+        );
     }
 
     #[test]

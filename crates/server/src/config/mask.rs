@@ -71,7 +71,8 @@ fn names_a_reference(before: &str) -> bool {
 }
 
 fn looks_secret(value: &str) -> bool {
-    let prefixes = ["sk_", "rk_", "whsec_", "bursar_user_", "bursar_agent_", "bursar_sess_", "xoxb-", "xapp-"];
+    let prefixes =
+        ["sk_", "rk_", "whsec_", "bursar_user_", "bursar_agent_", "bursar_sess_", "xoxb-", "xapp-"];
     prefixes.iter().any(|prefix| value.starts_with(prefix))
 }
 

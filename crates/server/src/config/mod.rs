@@ -8,7 +8,7 @@ mod check;
 mod environment;
 mod fetch;
 mod file;
-mod mail;
+pub mod mail;
 mod mask;
 mod node;
 mod origin;
@@ -59,7 +59,7 @@ pub struct Config {
     pub origins: BTreeMap<String, Origin>,
 }
 
-/// Everything that is wrong with the configuration, in the order of the file.
+/// Everything that is wrong with the configuration, by path.
 #[derive(Debug)]
 pub struct ConfigErrors(pub Vec<Failure>);
 

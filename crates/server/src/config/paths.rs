@@ -22,7 +22,8 @@ pub fn candidates(environment: &Environment) -> Vec<PathBuf> {
 /// user's. Nothing where there is no home either.
 pub fn default_data_dir(environment: &Environment) -> Option<PathBuf> {
     // systemd sets it from StateDirectory=; several would be separated by colons.
-    let service = environment.get("STATE_DIRECTORY").and_then(|list| list.split(':').next()).map(PathBuf::from);
+    let service =
+        environment.get("STATE_DIRECTORY").and_then(|list| list.split(':').next()).map(PathBuf::from);
     service.or_else(|| user_data_dir(environment).map(|base| base.join("bursar")))
 }
 

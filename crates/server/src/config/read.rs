@@ -56,7 +56,11 @@ pub fn new_data_dir(options: &CliOptions, environment: &Environment) -> Result<P
     data_dir_by(options.config.as_deref(), options, environment)
 }
 
-fn data_dir_by(found: Option<&Path>, options: &CliOptions, environment: &Environment) -> Result<PathBuf, ConfigErrors> {
+fn data_dir_by(
+    found: Option<&Path>,
+    options: &CliOptions,
+    environment: &Environment,
+) -> Result<PathBuf, ConfigErrors> {
     let mut tree = match found {
         Some(path) => file::read(path)?,
         None => Node::table(Origin::Default),
@@ -94,9 +98,14 @@ fn anchor(tree: &mut Node, folder: &Path) {
 
 /// Settles where data lies and says so in the tree. The more specific of two equally strong words wins: a flag moves a
 /// database that the file placed; a variable does not move one that another variable placed.
-fn settle_data_dir(tree: &mut Node, options: &CliOptions, environment: &Environment) -> Result<PathBuf, ConfigErrors> {
+fn settle_data_dir(
+    tree: &mut Node,
+    options: &CliOptions,
+    environment: &Environment,
+) -> Result<PathBuf, ConfigErrors> {
     let flag = options.data_dir.clone().map(|path| (path, Origin::Flag("--data-dir")));
-    let variable = || environment.path("BURSAR_DATA_DIR").map(|path| (path, Origin::Variable("BURSAR_DATA_DIR".into())));
+    let variable =
+        || environment.path("BURSAR_DATA_DIR").map(|path| (path, Origin::Variable("BURSAR_DATA_DIR".into())));
     let placed = tree.get(&["storage", "url"]).map(|node| node.origin.clone());
     let beside_database = sqlite_path(tree).and_then(|path| path.parent().map(Path::to_owned));
     let (path, origin) = match flag.or_else(variable) {
@@ -128,8 +137,11 @@ fn sqlite_path(tree: &Node) -> Option<PathBuf> {
 }
 
 fn no_data_dir() -> Failure {
-    Failure::new(Code::ConfigNoDataDir, "no place for data: there is neither a home directory nor a data directory")
-        .help("name one: --data-dir /var/lib/bursar")
+    Failure::new(
+        Code::ConfigNoDataDir,
+        "no place for data: there is neither a home directory nor a data directory",
+    )
+    .help("name one: --data-dir /var/lib/bursar")
 }
 
 /// Gives the tree its types. The first value that does not fit is reported with its place.
@@ -140,9 +152,9 @@ fn typed(tree: &Node, schema: Part<'_>) -> Result<Settings, Failure> {
         let origins = tree.origins();
         let origin = nearest_origin(&path, &origins);
         let why = mask::words(&error.inner().to_string());
-        let failure = Failure::new(Code::ConfigWrongValue, format!("`{path}` has a wrong value{}", origin.aside()))
-            .at(origin.place(why.clone()))
-            .note("cause", why);
+        let failure =
+            Failure::new(Code::ConfigWrongValue, format!("`{path}` has a wrong value{}", origin.aside()));
+        let failure = failure.because(origin.place(why.clone()), why);
         match suggestion(tree, &path, schema) {
             Some(word) => failure.help(format!("did you mean `{word}`?")),
             None => failure.help("every setting and what it takes: bursar config schema"),

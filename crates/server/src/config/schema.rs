@@ -16,7 +16,9 @@ pub struct Part<'a>(&'a Value);
 
 impl ConfigSchema {
     pub fn new() -> Self {
-        let settings = SchemaSettings::draft2020_12().for_deserialize().with(|settings| settings.inline_subschemas = true);
+        let settings = SchemaSettings::draft2020_12()
+            .for_deserialize()
+            .with(|settings| settings.inline_subschemas = true);
         let mut schema = settings.into_generator().into_root_schema_for::<Settings>().to_value();
         // `storage` has a default that depends on the data directory, so that nobody has to write it.
         if let Some(root) = schema.as_object_mut() {

@@ -84,7 +84,8 @@ impl<'de> Deserialize<'de> for Secret {
         let Value::Object(mut parts) = Value::deserialize(from).map_err(|_| refused())? else {
             return Err(refused());
         };
-        let (Some(Value::String(value)), Some(kept_in)) = (parts.remove("value"), parts.remove("kept_in")) else {
+        let (Some(Value::String(value)), Some(kept_in)) = (parts.remove("value"), parts.remove("kept_in"))
+        else {
             return Err(refused());
         };
         let kept_in = match &kept_in {

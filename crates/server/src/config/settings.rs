@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::mail::Mail;
 use super::secret::Secret;
-use super::value::{CurrencyCode, Day, Decimal, HttpUrl, IngestSource, ListenAddress, Span, StorageUrl, Zone};
+use super::value::{
+    CurrencyCode, Day, Decimal, HttpUrl, IngestSource, ListenAddress, Span, StorageUrl, Zone,
+};
 
 /// The settings of an installation of Bursar.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -129,7 +131,8 @@ impl Default for Money {
 pub struct Rate {
     pub currency: CurrencyCode,
     /// Home currency for one unit, in quotes: `"1.0850"`.
-    pub rate: Decimal,
+    #[serde(rename = "rate")]
+    pub value: Decimal,
     /// The day the rate is of.
     pub date: Day,
     /// Who published it; shown on cards.

@@ -60,7 +60,8 @@ fn secret_at<'a>(config: &'a Config, path: &str) -> Option<&'a Secret> {
     }
     let (name, key) = path.strip_prefix("stripe.")?.rsplit_once('.')?;
     let account = config.settings.stripe.get(name)?;
-    let index = |list: &str| key.strip_prefix(list)?.strip_prefix('[')?.strip_suffix(']')?.parse::<usize>().ok();
+    let index =
+        |list: &str| key.strip_prefix(list)?.strip_prefix('[')?.strip_suffix(']')?.parse::<usize>().ok();
     if key == "api_key" {
         account.api_key.as_ref()
     } else if let Some(index) = index("webhook_secrets") {

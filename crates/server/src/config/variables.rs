@@ -24,7 +24,9 @@ pub fn lay_over(tree: &mut Node, environment: &Environment, schema: Part<'_>) ->
         let origin = Origin::Variable(name.to_owned());
         match from_file(&mut path, schema) {
             false => tree.set(&path, Node::text(value, origin)),
-            true if schema.at(&path).is_some_and(Part::is_secret) => tree.set(&path, reference(value, &origin)),
+            true if schema.at(&path).is_some_and(Part::is_secret) => {
+                tree.set(&path, reference(value, &origin));
+            }
             true => match std::fs::read_to_string(value) {
                 Ok(text) => tree.set(&path, Node::text(text.trim_end_matches(['\r', '\n']), origin)),
                 Err(error) => problems.push(unreadable(name, value, &error)),
@@ -43,7 +45,9 @@ pub fn near_misses(environment: &Environment, schema: Part<'_>) -> Vec<Failure> 
             continue;
         }
         let meant = words.match_indices('_').map(|(at, _)| (&words[..at], &words[at + 1..]));
-        if let Some((section, key)) = meant.into_iter().find(|(section, key)| schema.at(&[section, key]).is_some()) {
+        if let Some((section, key)) =
+            meant.into_iter().find(|(section, key)| schema.at(&[section, key]).is_some())
+        {
             let right = format!("{PREFIX}{}__{}", section.to_ascii_uppercase(), key.to_ascii_uppercase());
             // `stripe.<name>` takes any name: only sections with fixed keys can be missed.
             if *section != *"stripe" {
@@ -63,7 +67,9 @@ fn from_file<'a>(path: &mut [&'a str], schema: Part<'_>) -> bool {
     if schema.at(path).is_some() {
         return false;
     }
-    let Some(last) = path.last().copied().and_then(|last: &'a str| last.strip_suffix("_file")) else { return false };
+    let Some(last) = path.last().copied().and_then(|last: &'a str| last.strip_suffix("_file")) else {
+        return false;
+    };
     let place = path.len() - 1;
     let mut plain = path.to_vec();
     plain[place] = last;
@@ -81,6 +87,9 @@ fn reference(path: &str, origin: &Origin) -> Node {
 }
 
 fn unreadable(name: &str, path: &str, error: &std::io::Error) -> Failure {
-    Failure::new(Code::ConfigSecretUnreadable, format!("{name} names the file {path}, which cannot be read: {error}"))
-        .help("name an existing file that this user may read")
+    Failure::new(
+        Code::ConfigSecretUnreadable,
+        format!("{name} names the file {path}, which cannot be read: {error}"),
+    )
+    .help("name an existing file that this user may read")
 }

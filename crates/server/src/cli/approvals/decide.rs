@@ -44,7 +44,7 @@ pub struct RejectArgs {
     identity: Identity,
 }
 
-pub fn approve(args: ApproveArgs, session: &Session) -> Outcome {
+pub fn approve(args: &ApproveArgs, session: &Session) -> Outcome {
     let client = session.client(&args.identity.clone().usually_controller())?;
     runtime::block_on(async {
         let approval = client.get(&path(&args.id), &[]).await?;
@@ -59,13 +59,15 @@ pub fn approve(args: ApproveArgs, session: &Session) -> Outcome {
             return Ok(Exit::Done);
         }
         if !args.yes && !ask::yes(&format!("{}?", card::headline(&approval)))? {
-            return Err(Failure::new(Code::NotConfirmed, format!("{} was not approved", args.id)).exits(Exit::Failed));
+            return Err(
+                Failure::new(Code::NotConfirmed, format!("{} was not approved", args.id)).exits(Exit::Failed)
+            );
         }
         vote(&client, session, &args.id, "approve", &body(&approval, args.reason.as_deref())?).await
     })
 }
 
-pub fn reject(args: RejectArgs, session: &Session) -> Outcome {
+pub fn reject(args: &RejectArgs, session: &Session) -> Outcome {
     let client = session.client(&args.identity.clone().usually_controller())?;
     runtime::block_on(async {
         let approval = client.get(&path(&args.id), &[]).await?;
@@ -86,7 +88,9 @@ impl Consent {
             (Some(said), Some(shown)) if said != shown => return Err(differs(id, said, &shown.to_string())),
             (Some(said), None) => return Err(differs(id, said, "no amount")),
             (None, Some(shown)) if !somebody_is_there => {
-                return Err(not_confirmed(id).help(format!("say what you approve: --amount {} --yes", typed(shown))));
+                return Err(
+                    not_confirmed(id).help(format!("say what you approve: --amount {} --yes", typed(shown)))
+                );
             }
             _ => {}
         }
@@ -100,7 +104,10 @@ impl Consent {
 fn body(approval: &Value, reason: Option<&str>) -> Result<Value, Failure> {
     let digest = fields::text(approval, &["/digest"]);
     if digest.is_empty() {
-        return Err(Failure::new(Code::AnswerNotUnderstood, "the approval has no digest, so nothing was decided"));
+        return Err(Failure::new(
+            Code::AnswerNotUnderstood,
+            "the approval has no digest, so nothing was decided",
+        ));
     }
     let mut body = json!({ "digest": digest });
     if let Some(reason) = reason {

@@ -17,9 +17,9 @@ use crate::config::value::Span;
 pub struct WaitArgs {
     #[arg(value_name = "ID")]
     id: String,
-    /// Give up after this long with exit 8, such as 10m; without it, wait until it ends by itself
-    #[arg(long)]
-    timeout: Option<Span>,
+    /// Give up after this long with exit 8, such as 10m or 0s; without it, wait until it ends by itself
+    #[arg(long, value_parser = patience)]
+    timeout: Option<Duration>,
     /// Wait on until it has been executed, too
     #[arg(long)]
     executed: bool,
@@ -29,11 +29,8 @@ pub struct WaitArgs {
 
 pub fn run(args: &WaitArgs, session: &Session) -> Outcome {
     let client = session.client(&args.identity)?;
-    let patience = args.timeout.map_or(Duration::MAX, |span| span.0);
     runtime::block_on(async {
-        let mut last = Value::Null;
-        let settled = tokio::time::timeout(patience, until_settled(&client, args, &mut last)).await;
-        let exit = settled.unwrap_or(Ok(Exit::PendingApproval))?;
+        let (exit, last) = until_settled(&client, args).await?;
         let output = &session.output;
         if output.is_json() {
             output.document(&last)?;
@@ -45,16 +42,25 @@ pub fn run(args: &WaitArgs, session: &Session) -> Outcome {
     })
 }
 
-/// Looks whenever something happened, and every few seconds in case that was not told.
-async fn until_settled(client: &Client, args: &WaitArgs, last: &mut Value) -> Result<Exit, Failure> {
+/// Looks at least once, then whenever something happened, and every few seconds in case that was not told.
+async fn until_settled(client: &Client, args: &WaitArgs) -> Result<(Exit, Value), Failure> {
     let mut bell = follow::Bell::new(client);
+    let mut patience = std::pin::pin!(tokio::time::sleep(args.timeout.unwrap_or(Duration::MAX)));
     loop {
-        *last = client.get(&path(&args.id), &[]).await?;
-        match stage(last, args.executed) {
-            Some(exit) => return Ok(exit),
-            None => bell.ring().await,
+        let approval = client.get(&path(&args.id), &[]).await?;
+        if let Some(exit) = stage(&approval, args.executed) {
+            return Ok((exit, approval));
+        }
+        tokio::select! {
+            biased;
+            () = &mut patience => return Ok((Exit::PendingApproval, approval)),
+            () = bell.ring() => {}
         }
     }
+}
+
+fn patience(text: &str) -> Result<Duration, String> {
+    if text == "0s" { Ok(Duration::ZERO) } else { text.parse::<Span>().map(|span| span.0) }
 }
 
 /// The exit code for where the approval stands, nothing while it is worth waiting.

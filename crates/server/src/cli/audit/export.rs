@@ -36,7 +36,8 @@ pub fn run(args: &ExportArgs, session: &Session) -> Outcome {
             let page = audit::after(&mut db, last, PAGE).await.map_err(|error| unreadable(&error))?;
             let Some(seq) = page.last().and_then(|entry| entry.seq) else { break };
             for entry in &page {
-                let line = serde_json::to_string(entry).map_err(|error| cannot_write(args, &error.to_string()))?;
+                let line =
+                    serde_json::to_string(entry).map_err(|error| cannot_write(args, &error.to_string()))?;
                 writeln!(sink, "{line}").map_err(|error| write_failed(args, &error))?;
             }
             count += page.len() as u64;
@@ -63,6 +64,7 @@ fn write_failed(args: &ExportArgs, error: &std::io::Error) -> Failure {
 }
 
 fn cannot_write(args: &ExportArgs, why: &str) -> Failure {
-    let place = args.output.as_ref().map_or_else(|| "standard output".to_owned(), |path| path.display().to_string());
+    let place =
+        args.output.as_ref().map_or_else(|| "standard output".to_owned(), |path| path.display().to_string());
     Failure::new(Code::CannotWrite, format!("the export to {place} stopped: {why}"))
 }

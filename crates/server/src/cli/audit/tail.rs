@@ -3,12 +3,12 @@
 use serde_json::Value;
 
 use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
 use crate::cli::inert::inert;
 use crate::cli::installation::Identity;
 use crate::cli::output::Output;
 use crate::cli::session::Session;
 use crate::cli::{Outcome, fields, follow, instant, runtime};
-use crate::cli::failure::Failure;
 
 #[derive(Debug, clap::Args)]
 pub struct TailArgs {
@@ -22,7 +22,7 @@ pub struct TailArgs {
     identity: Identity,
 }
 
-pub fn run(args: TailArgs, session: &Session) -> Outcome {
+pub fn run(args: &TailArgs, session: &Session) -> Outcome {
     let client = session.client(&args.identity)?;
     runtime::block_on(async {
         let show = |entry: &Value| show(&session.output, entry);

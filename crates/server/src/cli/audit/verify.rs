@@ -41,8 +41,13 @@ fn broken(report: &Report, bad: &audit::Finding) -> Failure {
     let part = |text: &Option<String>| text.as_deref().map(inert).unwrap_or_default();
     let place = json!([bad.seq, bad.table, bad.key]);
     Failure::new(Code::AuditBroken, format!("the audit does not verify: {}", inert(&bad.detail)))
-        .note("entry", format!("number {} {}", bad.seq.map(|seq| seq.to_string()).unwrap_or_default(), part(&bad.entry)))
+        .note(
+            "entry",
+            format!("number {} {}", bad.seq.map(|seq| seq.to_string()).unwrap_or_default(), part(&bad.entry)),
+        )
         .note("place", format!("{} {} in {}", bad.what, part(&bad.key), part(&bad.table)))
         .note("sound", format!("{} entries before it", report.entries))
-        .help(format!("keep a copy of the data directory as it is, and compare with your last backup at {place}"))
+        .help(format!(
+            "keep a copy of the data directory as it is, and compare with your last backup at {place}"
+        ))
 }

@@ -33,7 +33,9 @@ fn code(status: u16, reason: &str) -> Code {
     let speaks_of = |words: &[&str]| words.iter().any(|word| reason.contains(word));
     match status {
         _ if speaks_of(&["blocked_by_policy", "denied"]) => Code::DeniedByPolicy,
-        _ if speaks_of(&["stripe_unavailable", "stripe_down", "stripe_unreachable"]) => Code::StripeUnavailable,
+        _ if speaks_of(&["stripe_unavailable", "stripe_down", "stripe_unreachable"]) => {
+            Code::StripeUnavailable
+        }
         401 | 403 => Code::NotAllowed,
         404 => Code::NotFound,
         409 if speaks_of(&["idempotency"]) => Code::KeyUsedOtherwise,

@@ -48,7 +48,10 @@ impl LineReader {
         for byte in bytes {
             self.bytes += 1;
             if self.bytes > MESSAGE_BYTES_MAX {
-                return Err(Failure::new(Code::AnswerNotUnderstood, "the stream of the API is not understood"));
+                return Err(Failure::new(
+                    Code::AnswerNotUnderstood,
+                    "the stream of the API is not understood",
+                ));
             }
             match byte {
                 b'\r' => {}

@@ -22,11 +22,14 @@ pub fn all(session: &Session) -> Vec<Finding> {
             let plain = |text: String| anstream::adapter::strip_str(&text).to_string();
             let headline = |text: String| text.lines().next().unwrap_or_default().to_owned();
             let problems = errors.0.iter().map(|error| headline(plain(error.to_string())));
-            return problems.map(|problem| Finding::sick("config.read", problem, "bursar config check")).collect();
+            return problems
+                .map(|problem| Finding::sick("config.read", problem, "bursar config check"))
+                .collect();
         }
     };
     let file = config.file.as_ref().map(|file| file.display().to_string());
-    let mut findings = vec![Finding::well("config.read", file.unwrap_or_else(|| "no file, all defaults".to_owned()))];
+    let mut findings =
+        vec![Finding::well("config.read", file.unwrap_or_else(|| "no file, all defaults".to_owned()))];
     findings.extend(CHECKS.iter().flat_map(|check| check(&config, session)));
     findings
 }

@@ -10,8 +10,7 @@ use crate::config::Environment;
 fn findings(folder: &Path, config: &str) -> Vec<Finding> {
     let file = folder.join("bursar.toml");
     std::fs::write(&file, config).unwrap();
-    let globals =
-        Globals { config: Some(file), data_dir: Some(folder.join("data")), ..Globals::default() };
+    let globals = Globals { config: Some(file), data_dir: Some(folder.join("data")), ..Globals::default() };
     let output = Output::new(&globals);
     checks::all(&Session::new(globals, Environment::default(), output))
 }

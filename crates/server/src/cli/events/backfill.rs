@@ -30,7 +30,11 @@ pub fn run(args: &BackfillArgs, session: &Session) -> Outcome {
         let answer = client.post_long("/events/backfill", &body, &idempotency::fresh_key()?).await;
         bar.finish_and_clear();
         let answer = answer?;
-        if output.is_json() { output.document(&answer)? } else { output.line(summary(&answer))? }
+        if output.is_json() {
+            output.document(&answer)?;
+        } else {
+            output.line(summary(&answer))?;
+        }
         Ok(Exit::Done)
     })
 }
@@ -52,8 +56,10 @@ fn spinner(shown: bool, since: Span) -> ProgressBar {
 /// Every number the installation gives, in words.
 fn summary(answer: &Value) -> String {
     let numbers = answer.as_object().into_iter().flatten().filter(|(_, value)| value.is_number());
-    let parts: Vec<String> =
-        numbers.map(|(key, _)| format!("{} {}", fields::text(answer, &[&format!("/{key}")]), key.replace('_', " "))).collect();
+    let mut parts: Vec<(String, String)> =
+        numbers.map(|(key, value)| (key.replace('_', " "), fields::text(value, &[""]))).collect();
+    parts.sort();
+    let parts: Vec<String> = parts.into_iter().map(|(name, count)| format!("{count} {name}")).collect();
     if parts.is_empty() { "done".to_owned() } else { inert(&parts.join(", ")) }
 }
 
@@ -63,7 +69,10 @@ mod tests {
 
     #[test]
     fn the_summary_names_every_number() {
-        assert_eq!(summary(&json!({"object": "backfill", "new": 2, "already_here": 18_202})), "18202 already here, 2 new");
+        assert_eq!(
+            summary(&json!({"object": "backfill", "new": 2, "already_here": 18_202})),
+            "18202 already here, 2 new"
+        );
         assert_eq!(summary(&json!({"object": "backfill"})), "done");
     }
 }

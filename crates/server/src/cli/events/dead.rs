@@ -28,7 +28,11 @@ pub fn list(args: &DeadArgs, session: &Session) -> Outcome {
     runtime::block_on(async {
         let answer = client.get("/dead_letters", &[]).await?;
         let output = &session.output;
-        if output.is_json() { output.document(&answer)? } else { output.table(&table(&answer, output.is_terminal()))? }
+        if output.is_json() {
+            output.document(&answer)?;
+        } else {
+            output.table(&table(&answer, output.is_terminal()))?;
+        }
         Ok(Exit::Done)
     })
 }
@@ -39,17 +43,27 @@ pub fn retry(args: &RetryArgs, session: &Session) -> Outcome {
         let path = format!("/dead_letters/{}/retry", client::part(&args.id));
         let answer = client.post(&path, &json!({}), &idempotency::fresh_key()?).await?;
         let output = &session.output;
-        if output.is_json() { output.document(&answer)? } else { output.line(inert(&format!("trying {} again", args.id)))? }
+        if output.is_json() {
+            output.document(&answer)?;
+        } else {
+            output.line(inert(&format!("trying {} again", args.id)))?;
+        }
         Ok(Exit::Done)
     })
 }
 
 fn table(answer: &Value, for_people: bool) -> Table {
-    let columns =
-        [Column::Text("id"), Column::Text("what"), Column::Number("tries"), Column::Text("since"), Column::Text("why")];
+    let columns = [
+        Column::Text("id"),
+        Column::Text("what"),
+        Column::Number("tries"),
+        Column::Text("since"),
+        Column::Text("why"),
+    ];
     let mut table = Table::new(columns, "Nothing died.");
     for letter in fields::list(answer) {
-        let since = ["died_at", "at", "created"].iter().find_map(|key| letter.get(*key)).unwrap_or(&Value::Null);
+        let since =
+            ["died_at", "at", "created"].iter().find_map(|key| letter.get(*key)).unwrap_or(&Value::Null);
         table.row([
             fields::text(letter, &["/id"]),
             fields::text(letter, &["/kind", "/type", "/key"]),

@@ -12,8 +12,7 @@ use crate::cli::{Outcome, client, fields, follow, instant, runtime};
 
 #[derive(Debug, clap::Args)]
 pub struct TailArgs {
-    /// Only this type, such as invoice.payment_failed
-    #[arg(long = "type", value_name = "TYPE")]
+    #[arg(long = "type", value_name = "TYPE", help = "Only this type, such as invoice.payment_failed")]
     kind: Option<String>,
     /// Begin with this many
     #[arg(long, short = 'n', default_value_t = 10, value_parser = clap::value_parser!(u8).range(0..=100))]
@@ -24,8 +23,7 @@ pub struct TailArgs {
 
 #[derive(Debug, clap::Args)]
 pub struct ListArgs {
-    /// Only this type, such as invoice.payment_failed
-    #[arg(long = "type", value_name = "TYPE")]
+    #[arg(long = "type", value_name = "TYPE", help = "Only this type, such as invoice.payment_failed")]
     kind: Option<String>,
     /// At most this many
     #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u8).range(1..=100))]
@@ -66,7 +64,11 @@ pub fn list(args: &ListArgs, session: &Session) -> Outcome {
     runtime::block_on(async {
         let answer = client.get("/events", &query).await?;
         let output = &session.output;
-        if output.is_json() { output.document(&answer)? } else { output.table(&table(&answer, output.is_terminal()))? }
+        if output.is_json() {
+            output.document(&answer)?;
+        } else {
+            output.table(&table(&answer, output.is_terminal()))?;
+        }
         Ok(Exit::Done)
     })
 }

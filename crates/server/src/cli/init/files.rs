@@ -39,8 +39,10 @@ fn configuration(data_dir: &Path, single_operator: bool) -> String {
 /// Secrets and data stay out of version control, wherever they were put.
 fn gitignore(folder: &Path, data_dir: &Path) -> String {
     let mut lines = vec!["# Secrets and data of Bursar.", "*.key", "*.secret", "credentials/"];
-    let base = std::path::absolute(folder).ok();
-    let inside = base.and_then(|base| data_dir.strip_prefix(base).ok().map(|path| format!("/{}/", path.display())));
+    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let base = std::path::absolute(here).ok();
+    let inside =
+        base.and_then(|base| data_dir.strip_prefix(base).ok().map(|path| format!("/{}/", path.display())));
     let inside = inside.filter(|path| path != "//");
     lines.extend(inside.as_deref());
     lines.join("\n") + "\n"

@@ -16,15 +16,13 @@ use crate::config::value::{HttpUrl, Span};
 /// Which fake Stripe.
 #[derive(Debug, clap::Args)]
 pub struct Target {
-    /// Its address; else BURSAR_SIM_URL, else that of the demo
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help = "Its address; else BURSAR_SIM_URL, else that of the demo")]
     url: Option<HttpUrl>,
 }
 
 #[derive(Debug, clap::Args)]
 pub struct TriggerArgs {
-    /// Such as invoice.payment_failed
-    #[arg(value_name = "TYPE")]
+    #[arg(value_name = "TYPE", help = "Such as invoice.payment_failed")]
     kind: String,
     /// A value to use, such as amount=64000 or currency=eur
     #[arg(long = "override", value_name = "KEY=VALUE", value_parser = pair)]
@@ -116,23 +114,29 @@ impl FaultKind {
 pub fn trigger(args: &TriggerArgs, session: &Session) -> Outcome {
     let overrides: Map<String, Value> = args.overrides.iter().cloned().collect();
     let wish = json!({"type": args.kind, "overrides": overrides});
-    pull(&args.target, Method::POST, "/trigger", Some(wish), session, |answer| {
+    pull(&args.target, Method::POST, "/trigger", Some(&wish), session, |answer| {
         let objects = answer.get("objects").and_then(Value::as_array).into_iter().flatten();
         let ids: Vec<String> = objects.map(|object| fields::text(object, &["/id", ""])).collect();
-        format!("{} {}  {}", fields::text(answer, &["/event/type"]), fields::text(answer, &["/event/id"]), ids.join(" "))
+        format!(
+            "{} {}  {}",
+            fields::text(answer, &["/event/type"]),
+            fields::text(answer, &["/event/id"]),
+            ids.join(" ")
+        )
     })
 }
 
 pub fn clock(command: &ClockCommand, session: &Session) -> Outcome {
     let now = |answer: &Value| {
-        let at = answer.get("now").and_then(Value::as_i64).and_then(|now| jiff::Timestamp::from_second(now).ok());
+        let at =
+            answer.get("now").and_then(Value::as_i64).and_then(|now| jiff::Timestamp::from_second(now).ok());
         at.map_or_else(|| answer.to_string(), |at| at.to_string())
     };
     match command {
         ClockCommand::Show { target } => pull(target, Method::GET, "/clock", None, session, now),
         ClockCommand::Advance { span, target } => {
             let wish = json!({"advance_s": span.as_seconds()});
-            pull(target, Method::POST, "/clock", Some(wish), session, now)
+            pull(target, Method::POST, "/clock", Some(&wish), session, now)
         }
     }
 }
@@ -146,7 +150,9 @@ pub fn fault(command: FaultCommand, session: &Session) -> Outcome {
                     wish[key] = json!(value);
                 }
             }
-            pull(&args.target, Method::POST, "/faults", Some(wish), session, |answer| fields::text(answer, &["/id"]))
+            pull(&args.target, Method::POST, "/faults", Some(&wish), session, |answer| {
+                fields::text(answer, &["/id"])
+            })
         }
         FaultCommand::List { target } => pull(&target, Method::GET, "/faults", None, session, |answer| {
             fields::list(answer).iter().map(Value::to_string).collect::<Vec<_>>().join("\n")
@@ -163,7 +169,7 @@ fn pull(
     target: &Target,
     method: Method,
     path: &str,
-    wish: Option<Value>,
+    wish: Option<&Value>,
     session: &Session,
     line: impl Fn(&Value) -> String,
 ) -> Outcome {
@@ -171,11 +177,12 @@ fn pull(
     let http = client::http(&root)?;
     runtime::block_on(async {
         let mut request = http.request(method, format!("{root}/_sim{path}"));
-        if let Some(wish) = &wish {
+        if let Some(wish) = wish {
             request = request.json(wish);
         }
         let gone = |error: &reqwest::Error| {
-            unreachable_at(&root, error).help("is the fake Stripe there? Name it with --url, or start one: bursar sim serve")
+            unreachable_at(&root, error)
+                .help("is the fake Stripe there? Name it with --url, or start one: bursar sim serve")
         };
         let response = request.send().await.map_err(|error| gone(&error))?;
         let status = response.status();
@@ -184,7 +191,11 @@ fn pull(
             return Err(refused(status.as_u16(), &answer));
         }
         let output = &session.output;
-        if output.is_json() { output.document(&answer)? } else { output.line(shown(&line(&answer)))? }
+        if output.is_json() {
+            output.document(&answer)?;
+        } else {
+            output.line(shown(&line(&answer)))?;
+        }
         Ok(Exit::Done)
     })
 }
@@ -209,7 +220,8 @@ fn root(target: &Target, session: &Session) -> Result<String, Failure> {
 
 fn refused(status: u16, answer: &Value) -> Failure {
     let message = fields::text(answer, &["/error/message"]);
-    let message = if message.is_empty() { format!("the fake Stripe answered {status}") } else { inert(&message) };
+    let message =
+        if message.is_empty() { format!("the fake Stripe answered {status}") } else { inert(&message) };
     let code = if status == 404 { Code::NotFound } else { Code::RequestRefused };
     Failure::new(code, message.trim_end_matches('.'))
 }

@@ -32,7 +32,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "URL", requires = "webhook_secret")]
     webhook_url: Option<HttpUrl>,
     /// whsec_…
-    #[arg(long, value_name = "SECRET", requires = "webhook_url", hide_env_values = true)]
+    #[arg(long, value_name = "SECRET", requires = "webhook_url")]
     webhook_secret: Option<String>,
 }
 
@@ -55,9 +55,9 @@ impl Company {
     }
 }
 
-pub fn run(args: ServeArgs, session: &Session) -> Outcome {
+pub fn run(args: &ServeArgs, session: &Session) -> Outcome {
     runtime::block_on_threads(async {
-        let stripe = open(&args, session)?;
+        let stripe = open(args, session)?;
         let listener = TcpListener::bind(args.listen.0).await.map_err(|error| {
             Failure::new(Code::CannotListen, format!("cannot listen on {}: {error}", args.listen))
                 .help("choose another: --listen 127.0.0.1:0")

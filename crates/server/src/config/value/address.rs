@@ -27,7 +27,9 @@ impl FromStr for ListenAddress {
         if let Ok(port) = port.parse() {
             return Ok(Self::loopback(port));
         }
-        text.parse().map(Self).map_err(|_| "expected an address and a port, such as 127.0.0.1:7171".to_owned())
+        text.parse()
+            .map(Self)
+            .map_err(|_| "expected an address and a port, such as 127.0.0.1:7171".to_owned())
     }
 }
 
@@ -54,7 +56,8 @@ impl FromStr for HttpUrl {
 
     fn from_str(text: &str) -> Result<Self, String> {
         // The text is not repeated: a user and password may stand in it.
-        let refused = || "expected http:// or https:// and a host, without user, query or fragment".to_owned();
+        let refused =
+            || "expected http:// or https:// and a host, without user, query or fragment".to_owned();
         let (scheme, rest) = text.split_once("://").ok_or_else(refused)?;
         let host = rest.split('/').next().unwrap_or_default();
         let known = matches!(scheme, "http" | "https");

@@ -21,7 +21,9 @@ impl FromStr for Decimal {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let refused = || {
-            format!("expected a decimal above zero in quotes with at most {SCALE_MAX} digits after the point, such as \"1.0850\"")
+            format!(
+                "expected a decimal above zero in quotes with at most {SCALE_MAX} digits after the point, such as \"1.0850\""
+            )
         };
         let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
         let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
@@ -40,7 +42,9 @@ impl fmt::Display for Decimal {
         let scale = 10_i64.pow(self.scale);
         match self.scale {
             0 => write!(out, "{}", self.units),
-            digits => write!(out, "{}.{:0width$}", self.units / scale, self.units % scale, width = digits as usize),
+            digits => {
+                write!(out, "{}.{:0width$}", self.units / scale, self.units % scale, width = digits as usize)
+            }
         }
     }
 }

@@ -60,7 +60,6 @@ impl StorageUrl {
         let StorageUrl::Sqlite(path) = self;
         path
     }
-
 }
 
 impl FromStr for StorageUrl {
@@ -72,13 +71,16 @@ impl FromStr for StorageUrl {
                 let path = PathBuf::from(path);
                 match path.file_name() {
                     Some(name) if name == DATABASE_NAME => Ok(StorageUrl::Sqlite(path)),
-                    _ => Err(format!("the database is called {DATABASE_NAME}: sqlite:// and its folder/{DATABASE_NAME}")),
+                    _ => Err(format!(
+                        "the database is called {DATABASE_NAME}: sqlite:// and its folder/{DATABASE_NAME}"
+                    )),
                 }
             }
             Some(("postgres" | "postgresql", _)) => {
                 Err("this version keeps its data in SQLite: sqlite:///path/to/bursar.db".into())
             }
-            _ => Err("expected sqlite:// and the path of a file, such as sqlite:///var/lib/bursar/bursar.db".into()),
+            _ => Err("expected sqlite:// and the path of a file, such as sqlite:///var/lib/bursar/bursar.db"
+                .into()),
         }
     }
 }

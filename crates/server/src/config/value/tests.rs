@@ -8,7 +8,9 @@ fn written<T: FromStr + fmt::Display>(text: &str) -> Option<String> {
 
 #[test]
 fn spans() {
-    for (text, back) in [("10s", "10s"), ("90s", "90s"), ("120s", "2m"), ("24h", "1d"), ("1h30m", "90m"), ("36h", "36h")] {
+    for (text, back) in
+        [("10s", "10s"), ("90s", "90s"), ("120s", "2m"), ("24h", "1d"), ("1h30m", "90m"), ("36h", "36h")]
+    {
         assert_eq!(written::<Span>(text).as_deref(), Some(back), "{text}");
     }
     for bad in ["", "10", "s", "0s", "1.5h", "-1s", "10 s", "1y", "99999999999999999999s", "999999d"] {
@@ -36,7 +38,9 @@ fn addresses() {
         assert!(written::<ListenAddress>(bad).is_none(), "{bad}");
     }
     assert_eq!(written::<HttpUrl>("https://a.example/b/").as_deref(), Some("https://a.example/b"));
-    for bad in ["", "a.example", "ftp://a", "http://", "http://u:p@a", "http://a?x=1", "http://:80", "http://a b"] {
+    for bad in
+        ["", "a.example", "ftp://a", "http://", "http://u:p@a", "http://a?x=1", "http://:80", "http://a b"]
+    {
         assert!(written::<HttpUrl>(bad).is_none(), "{bad}");
     }
 }

@@ -28,3 +28,13 @@
 
 pub mod assets;
 pub mod view;
+
+use axum::Router;
+use axum::routing::get;
+
+use super::state::AppState;
+
+/// The console's pages.
+pub fn routes() -> Router<AppState> {
+    Router::new().route("/assets/{*name}", get(assets::serve))
+}

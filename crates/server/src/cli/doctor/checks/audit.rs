@@ -14,17 +14,22 @@ pub fn check(config: &Config, _: &Session) -> Vec<Finding> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let verified = runtime.map_err(|error| error.to_string()).and_then(|runtime| {
-        runtime.block_on(async {
-            let store = Store::open_read_only(data_dir).await?;
-            audit::verify(&mut store.read().await?).await
-        })
-        .map_err(|error| error.to_string())
+        runtime
+            .block_on(async {
+                let store = Store::open_read_only(data_dir).await?;
+                audit::verify(&mut store.read().await?).await
+            })
+            .map_err(|error| error.to_string())
     });
     vec![match verified {
-        Ok(Report { first_bad: None, entries, .. }) => Finding::well("audit.chain", format!("{entries} entries verify")),
-        Ok(Report { first_bad: Some(bad), .. }) => {
-            Finding::sick("audit.chain", bad.detail, "keep a copy of the data directory, then: bursar audit verify")
+        Ok(Report { first_bad: None, entries, .. }) => {
+            Finding::well("audit.chain", format!("{entries} entries verify"))
         }
+        Ok(Report { first_bad: Some(bad), .. }) => Finding::sick(
+            "audit.chain",
+            bad.detail,
+            "keep a copy of the data directory, then: bursar audit verify",
+        ),
         Err(error) => Finding::sick("audit.chain", error, "bursar audit verify"),
     }]
 }

@@ -17,9 +17,11 @@ pub fn check(config: &Config, _: &Session) -> Vec<Finding> {
     }
     let mut found = vec![match probe(path) {
         Ok(()) => Finding::well("data.writable", format!("{place} takes data and keeps it")),
-        Err(error) => {
-            Finding::sick("data.writable", format!("{place}: {error}"), format!("chown or free space: {place}"))
-        }
+        Err(error) => Finding::sick(
+            "data.writable",
+            format!("{place}: {error}"),
+            format!("chown or free space: {place}"),
+        ),
     }];
     found.extend(open_to_others(path));
     found

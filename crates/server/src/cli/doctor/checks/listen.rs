@@ -14,14 +14,20 @@ pub fn check(config: &Config, session: &Session) -> Vec<Finding> {
         Err(_) if session.installation().is_ok() => {
             Finding::well("server.listen", format!("{address} is held, as by a running installation"))
         }
-        Err(error) => {
-            Finding::sick("server.listen", format!("{address}: {error}"), "choose another: [server] listen = \"…\"")
-        }
+        Err(error) => Finding::sick(
+            "server.listen",
+            format!("{address}: {error}"),
+            "choose another: [server] listen = \"…\"",
+        ),
     }];
     let protected = server.public_url.as_ref().is_some_and(|url| url.as_str().starts_with("https://"));
     if !address.ip().is_loopback() && !protected {
         let fix = "put TLS in front and say so: [server] public_url = \"https://…\"";
-        found.push(Finding::doubtful("server.exposed", format!("{address} is open beyond this machine, in clear"), fix));
+        found.push(Finding::doubtful(
+            "server.exposed",
+            format!("{address} is open beyond this machine, in clear"),
+            fix,
+        ));
     }
     found
 }

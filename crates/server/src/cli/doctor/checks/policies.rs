@@ -20,11 +20,17 @@ pub fn check(config: &Config, _: &Session) -> Vec<Finding> {
         },
     };
     match PolicySet::load(&files) {
-        Ok(set) => vec![Finding::well("policies.load", format!("{} policies in {} files", set.rules().len(), files.len()))],
+        Ok(set) => vec![Finding::well(
+            "policies.load",
+            format!("{} policies in {} files", set.rules().len(), files.len()),
+        )],
         Err(errors) => errors
             .into_iter()
             .map(|error| {
-                let fix = error.help.clone().unwrap_or_else(|| "correct the policy; the old set stays until then".into());
+                let fix = error
+                    .help
+                    .clone()
+                    .unwrap_or_else(|| "correct the policy; the old set stays until then".into());
                 Finding::sick("policies.load", error.to_string(), fix)
             })
             .collect(),

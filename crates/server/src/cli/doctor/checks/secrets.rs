@@ -16,7 +16,10 @@ pub fn check(config: &Config, _: &Session) -> Vec<Finding> {
     let secrets: Vec<&Secret> = accounts.chain(password).collect();
     let mut found: Vec<Finding> = secrets.iter().filter_map(|secret| problem(secret)).collect();
     if found.is_empty() {
-        found.push(Finding::well("secrets.kept", format!("{} secrets, none in clear or open to others", secrets.len())));
+        found.push(Finding::well(
+            "secrets.kept",
+            format!("{} secrets, none in clear or open to others", secrets.len()),
+        ));
     }
     found
 }

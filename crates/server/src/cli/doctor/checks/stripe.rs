@@ -8,7 +8,11 @@ use crate::config::{Config, Stripe};
 pub fn check(config: &Config, _: &Session) -> Vec<Finding> {
     let accounts = &config.settings.stripe;
     if accounts.is_empty() {
-        return vec![Finding::sick("stripe.account", "no Stripe account is configured", "bursar connect stripe")];
+        return vec![Finding::sick(
+            "stripe.account",
+            "no Stripe account is configured",
+            "bursar connect stripe",
+        )];
     }
     accounts.iter().flat_map(|(name, account)| of(name, account)).collect()
 }
@@ -18,8 +22,10 @@ fn of(name: &str, account: &Stripe) -> Vec<Finding> {
         let fix = format!("[stripe.{name}] api_key = {{ file = \"…\" }}");
         return vec![Finding::sick("stripe.account", format!("[stripe.{name}] has no key"), fix)];
     };
-    let mut found =
-        vec![Finding::well("stripe.account", format!("[stripe.{name}] {} in mode {}", key.masked(), account.mode))];
+    let mut found = vec![Finding::well(
+        "stripe.account",
+        format!("[stripe.{name}] {} in mode {}", key.masked(), account.mode),
+    )];
     let takes = |source| account.ingest.contains(&source);
     if !takes(IngestSource::Poll) && !takes(IngestSource::Webhook) {
         let fix = format!("[stripe.{name}] ingest = [\"poll\"]");

@@ -1,0 +1,106 @@
+//! Facts as a card lists them: a label, the value in words, where it comes from and when it was read.
+
+use bursar_domain::action::Action;
+use bursar_domain::facts::{Fact, FactName, FactValue, Source};
+use bursar_store::proposals::Proposal;
+use serde_json::{Value, json};
+
+use super::words;
+
+/// Those that execution checks again come first: they are what the vote rests on.
+pub(crate) fn lines(proposal: &Proposal) -> Vec<Value> {
+    let guards = proposal.content.action.guard_facts();
+    let mut facts: Vec<(FactName, &Fact)> =
+        proposal.content.facts.iter().filter(|(name, fact)| tells_more(*name, fact)).collect();
+    facts.sort_by_key(|(name, fact)| (!guards.contains(name), fact.source == Source::Claimed));
+    facts.into_iter().map(|(name, fact)| line(name, fact, guards.contains(&name))).collect()
+}
+
+/// The amount is the title's; it is a fact worth showing only where it was converted.
+fn tells_more(name: FactName, fact: &Fact) -> bool {
+    match &fact.value {
+        FactValue::Money { money, home } if name == FactName::Amount => {
+            home.as_ref().is_some_and(|home| home.money.currency != money.currency)
+        }
+        _ => true,
+    }
+}
+
+fn line(name: FactName, fact: &Fact, guard: bool) -> Value {
+    json!({
+        "name": name.as_str(),
+        "label": label(name),
+        "meaning": name.meaning(),
+        "value": text(name, &fact.value),
+        "source": match fact.source {
+            Source::Stripe => "stripe",
+            Source::Derived => "derived",
+            Source::Claimed => "claimed",
+        },
+        "as_of": fact.as_of.micros(),
+        "guard": guard,
+    })
+}
+
+fn text(name: FactName, value: &FactValue) -> String {
+    match value {
+        FactValue::Money { money, home } => match home {
+            Some(home) if home.money.currency != money.currency => {
+                format!("{} (about {}; {})", words::money(*money), words::money(home.money), home.rate)
+            }
+            _ => words::money(*money),
+        },
+        FactValue::Count(count) if name == FactName::HoursToNextAttempt && *count >= 8_760 => "none scheduled".to_owned(),
+        FactValue::Count(count) if name == FactName::HoursToNextAttempt => format!("{count} h"),
+        FactValue::Count(count) if name == FactName::ChargeAgeDays => format!("{count} d"),
+        FactValue::Count(count) => count.to_string(),
+        FactValue::Flag(flag) => if *flag { "yes" } else { "no" }.to_owned(),
+        FactValue::Text(text) if name == FactName::Template => words::template(text),
+        FactValue::Text(text) => text.replace('_', " "),
+        FactValue::Time(time) if time.micros() == 0 => "none scheduled".to_owned(),
+        FactValue::Time(time) => words::moment(*time),
+    }
+}
+
+/// A few words; `FactName::meaning` says the rest.
+fn label(name: FactName) -> &'static str {
+    match name {
+        FactName::Amount => "Amount",
+        FactName::Refundable => "Refundable now",
+        FactName::AmountRemaining => "Still due",
+        FactName::SpentToday => "Refunded today, this lane",
+        FactName::CustomerPaid => "Paid by the customer so far",
+        FactName::Disputed => "Charge disputed",
+        FactName::OpenDispute => "Customer has an open dispute",
+        FactName::PendingCancellation => "Subscription is set to end",
+        FactName::CustomerDeleted => "Customer deleted at Stripe",
+        FactName::HasPaymentMethod => "Payment method on file",
+        FactName::ChargeAgeDays => "Age of the charge",
+        FactName::RefundsTwelveMonths => "Refunds, 12 months",
+        FactName::AttemptCount => "Attempts on the invoice",
+        FactName::AttemptsThirtyDays => "Declined charges, 30 days",
+        FactName::HoursToNextAttempt => "Until Stripe's next attempt",
+        FactName::MessagesSevenDays => "Letters sent, 7 days",
+        FactName::NextPaymentAttempt => "Stripe's next attempt",
+        FactName::InvoiceStatus => "Invoice",
+        FactName::SubscriptionStatus => "Subscription",
+        FactName::CaseClass => "Class of the case",
+        FactName::DeclineClass => "Last decline",
+        FactName::RefundReason => "Reason for Stripe",
+        FactName::Template => "Template",
+    }
+}
+
+/// What the refunded charge is: `of 640.00 USD refundable on ch_…, 3 days old`.
+pub(super) fn charge_line(proposal: &Proposal) -> Option<String> {
+    let Action::RefundCharge { charge, .. } = &proposal.content.action else { return None };
+    let facts = &proposal.content.facts;
+    let left = facts.money(FactName::Refundable).map(|left| format!("of {} that can be refunded", words::money(left)));
+    let age = facts.count(FactName::ChargeAgeDays).map(|days| match days {
+        0 => "paid today".to_owned(),
+        1 => "paid yesterday".to_owned(),
+        days => format!("paid {days} days ago"),
+    });
+    let parts = [left, age, Some(charge.as_str().to_owned())];
+    Some(parts.into_iter().flatten().collect::<Vec<_>>().join(" · "))
+}

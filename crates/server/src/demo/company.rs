@@ -1,0 +1,91 @@
+//! The people of the demo and what they have on their desks when it opens.
+
+use bursar_domain::actor::Actor;
+use bursar_domain::role::Role;
+use bursar_engine::{Engine, NewPerson, RefundRequest};
+use bursar_fake_stripe::FakeStripe;
+use bursar_store::people::Token;
+use serde_json::{Value, json};
+
+use super::state::Saved;
+use crate::http::auth::{hash_of, new_token};
+use crate::http::state::DemoPerson;
+
+pub fn people() -> Vec<DemoPerson> {
+    [
+        ("Olivia Marsh", "olivia@northwind.example", Role::Operator),
+        ("Carl Brandt", "carl@northwind.example", Role::Controller),
+        ("Sam Okafor", "sam@northwind.example", Role::Support),
+        ("Priya Nair", "priya@northwind.example", Role::Platform),
+    ]
+    .map(|(name, email, role)| DemoPerson { name: name.to_owned(), email: email.to_owned(), role })
+    .to_vec()
+}
+
+/// Creates people and tokens where they are missing; answers the tokens by role.
+pub async fn settle(engine: &Engine, saved: &mut Saved) -> anyhow::Result<Value> {
+    for person in people() {
+        if engine.person_by_email(&person.email).await?.is_none() {
+            let new = NewPerson {
+                email: person.email.clone(),
+                name: person.name.clone(),
+                roles: vec![person.role],
+                password_hash: None,
+            };
+            engine.save_person(&Actor::Engine, new).await?;
+        }
+        let role = person.role.as_str().to_owned();
+        let token = saved.tokens.entry(role).or_insert_with(|| new_token(engine, "user_test")).clone();
+        let hash = hash_of(&token);
+        if engine.token_by_hash(&hash).await?.is_none() {
+            let owner = engine.person_by_email(&person.email).await?;
+            let owner = owner.ok_or_else(|| anyhow::anyhow!("{} was not kept", person.email))?;
+            let row = Token {
+                id: engine.new_token_id(),
+                person: owner.id,
+                name: "demo".to_owned(),
+                kind: "user".to_owned(),
+                roles: vec![person.role],
+                expires_at: None,
+                revoked: false,
+            };
+            engine.add_token(&Actor::Engine, row, hash).await?;
+        }
+    }
+    Ok(json!(saved.tokens))
+}
+
+/// What support asked for before lunch: two refunds that need a controller and one that needs nobody.
+const REQUESTS: [(i64, i64, &str); 3] = [
+    (50_001, i64::MAX, "double subscription, cancelled the same day"),
+    (20_000, 50_000, "was charged after cancelling on the phone"),
+    (1_000, 9_000, "duplicate"),
+];
+
+/// Files them for charges that fit; true once done.
+pub async fn ask_for_refunds(engine: &Engine, stripe: &FakeStripe) -> anyhow::Result<bool> {
+    let Some(sam) = engine.person_by_email("sam@northwind.example").await? else { return Ok(false) };
+    let actor = Actor::Person { id: sam.id, name: sam.name };
+    let charges = stripe.charges();
+    for (least, most, reason) in REQUESTS {
+        let fitting = charges.iter().find(|charge| {
+            let amount = charge["amount"].as_i64().unwrap_or(0);
+            (least..=most).contains(&amount)
+                && charge["currency"] == "usd"
+                && charge["paid"] == true
+                && charge["disputed"] == false
+                && charge["amount_refunded"] == 0
+        });
+        let Some(charge) = fitting.and_then(|charge| charge["id"].as_str()) else { continue };
+        let request = RefundRequest {
+            charge: charge.to_owned(),
+            amount: None,
+            reason: reason.to_owned(),
+            lane: None,
+        };
+        if let Err(error) = engine.request_refund(actor.clone(), vec![Role::Support], request).await {
+            tracing::warn!(%error, charge, "a refund of the demo could not be asked for");
+        }
+    }
+    Ok(true)
+}

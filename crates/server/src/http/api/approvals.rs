@@ -1,0 +1,100 @@
+//! Approvals and votes. A vote is a POST by a person with their own token; an agent's token never votes.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use bursar_domain::approval::Choice;
+use bursar_domain::id::ApprovalId;
+use bursar_engine::VoteCast;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::body::Body;
+use super::once::once;
+use super::query::Query;
+use super::{id, list as page_of};
+use crate::http::auth::Caller;
+use crate::http::problem::Problem;
+use crate::http::state::AppState;
+
+pub async fn list(State(state): State<AppState>, caller: Caller, query: Query) -> Result<Json<Value>, Problem> {
+    query.only(&["status", "limit", "starting_after"])?;
+    let after: Option<ApprovalId> = query.cursor()?;
+    let viewer = caller.viewer();
+    let page = state.engine.approvals(query.get("status"), after.as_ref(), query.limit()?, Some(&viewer)).await?;
+    Ok(page_of("/api/v1/approvals", page))
+}
+
+pub async fn show(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(approval): Path<String>,
+    query: Query,
+) -> Result<Json<Value>, Problem> {
+    query.only(&[])?;
+    Ok(Json(state.engine.approval(&id(&approval, "approval")?, Some(&caller.viewer())).await?))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VoteBody {
+    /// The digest of the card that was shown: people vote on that and on nothing else.
+    digest: String,
+    reason: Option<String>,
+}
+
+/// Words of a vote are kept up to here.
+const REASON_CHARS_MAX: usize = 1_000;
+
+pub async fn approve(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(approval): Path<String>,
+    headers: HeaderMap,
+    body: Body<VoteBody>,
+) -> Result<Response, Problem> {
+    vote(&state, caller, &approval, &headers, body, Choice::Approve).await
+}
+
+pub async fn reject(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(approval): Path<String>,
+    headers: HeaderMap,
+    body: Body<VoteBody>,
+) -> Result<Response, Problem> {
+    vote(&state, caller, &approval, &headers, body, Choice::Reject).await
+}
+
+async fn vote(
+    state: &AppState,
+    caller: Caller,
+    approval: &str,
+    headers: &HeaderMap,
+    body: Body<VoteBody>,
+    choice: Choice,
+) -> Result<Response, Problem> {
+    if !caller.may_vote {
+        return Err(Problem::forbidden("only people vote, with a token of their own; nothing was decided"));
+    }
+    let approval: ApprovalId = id(approval, "approval")?;
+    let Body { value, bytes } = body;
+    let path = format!("{} {approval}", choice.as_str());
+    let answer = async {
+        let cast = VoteCast {
+            approval: approval.clone(),
+            person: caller.person.clone(),
+            name: caller.name.clone(),
+            roles: caller.roles.clone(),
+            choice,
+            digest: value.digest,
+            reason: value.reason.map(|reason| reason.chars().take(REASON_CHARS_MAX).collect()),
+            method: caller.method.to_owned(),
+        };
+        state.engine.vote(cast).await?;
+        let document = state.engine.approval(&approval, Some(&caller.viewer())).await?;
+        Ok((axum::http::StatusCode::OK, document))
+    };
+    once(state, &caller, headers, (&path, &bytes), answer).await
+}

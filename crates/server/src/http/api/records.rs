@@ -1,0 +1,47 @@
+//! What was received and recorded: events, quarantine, gaps, audit.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use bursar_store::events::Filter;
+use serde_json::{Value, json};
+
+use super::list as page_of;
+use super::query::Query;
+use crate::http::auth::Caller;
+use crate::http::problem::Problem;
+use crate::http::state::AppState;
+
+pub async fn events(State(state): State<AppState>, _: Caller, query: Query) -> Result<Json<Value>, Problem> {
+    query.only(&["type", "object", "limit", "starting_after"])?;
+    let text = |name| query.get(name).map(str::to_owned);
+    let filter = Filter { kind: text("type"), object_id: text("object"), before: None, limit: 0 };
+    let after = query.get("starting_after").filter(|id| !id.is_empty());
+    Ok(page_of("/api/v1/events", state.engine.events(filter, after, query.limit()?).await?))
+}
+
+pub async fn event(State(state): State<AppState>, _: Caller, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+    Ok(Json(state.engine.event(&id).await?))
+}
+
+pub async fn quarantine(State(state): State<AppState>, _: Caller, query: Query) -> Result<Json<Value>, Problem> {
+    query.only(&["limit"])?;
+    Ok(page_of("/api/v1/quarantine", state.engine.quarantined(query.limit()?).await?))
+}
+
+pub async fn gaps(State(state): State<AppState>, _: Caller, query: Query) -> Result<Json<Value>, Problem> {
+    query.only(&["limit"])?;
+    Ok(page_of("/api/v1/gaps", state.engine.gaps(query.limit()?).await?))
+}
+
+pub async fn audit(State(state): State<AppState>, _: Caller, query: Query) -> Result<Json<Value>, Problem> {
+    query.only(&["limit", "before_seq"])?;
+    let before = query
+        .get("before_seq")
+        .map(|text| text.parse().map_err(|_| Problem::bad_request("before_seq", "before_seq is a number")))
+        .transpose()?;
+    Ok(page_of("/api/v1/audit", state.engine.audit_entries(query.limit()?, before).await?))
+}
+
+pub async fn verify_audit(State(state): State<AppState>, _: Caller) -> Result<Json<Value>, Problem> {
+    Ok(Json(json!(state.engine.verify_audit().await?)))
+}

@@ -1,0 +1,74 @@
+//! Asking for a refund. The answer says what the gate decided; a request that is denied is an error with the policies
+//! that said so, and is filed all the same.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use bursar_domain::proposal::ProposalState;
+use bursar_engine::RefundRequest;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::body::Body;
+use super::once::once;
+use crate::http::auth::Caller;
+use crate::http::problem::Problem;
+use crate::http::state::AppState;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefundBody {
+    charge: String,
+    /// Minor units; what is left of the charge when not given.
+    amount: Option<i64>,
+    /// One of Stripe's reasons, or words.
+    reason: String,
+    lane: Option<String>,
+}
+
+pub async fn create(
+    State(state): State<AppState>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Body<RefundBody>,
+) -> Result<Response, Problem> {
+    let Body { value, bytes } = body;
+    let answer = async {
+        let request = RefundRequest {
+            charge: value.charge,
+            amount: value.amount,
+            reason: value.reason,
+            lane: value.lane,
+        };
+        let submitted = state.engine.request_refund(caller.actor.clone(), caller.roles.clone(), request).await?;
+        if submitted.state == ProposalState::Denied {
+            return Err(denied(&submitted));
+        }
+        let status = if submitted.repeated { StatusCode::OK } else { StatusCode::CREATED };
+        Ok::<(StatusCode, Value), Problem>((status, submitted.to_json()))
+    };
+    once(&state, &caller, &headers, ("refund_requests", &bytes), answer).await
+}
+
+/// What policy said no to, and what it would have said yes to where that is known.
+fn denied(submitted: &bursar_engine::Submitted) -> Problem {
+    let verdict = &submitted.verdict;
+    let ids: Vec<&str> = verdict.policies.iter().map(|policy| policy.id.as_str()).collect();
+    let by = if ids.is_empty() { "no policy permits it".to_owned() } else { format!("denied by {}", ids.join(", ")) };
+    let hint = verdict
+        .policies
+        .iter()
+        .flat_map(|policy| &policy.comparisons)
+        .find_map(|comparison| comparison.counterfactual.as_deref())
+        .or_else(|| verdict.notes.first().map(String::as_str));
+    let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+    let mut problem =
+        Problem::new(StatusCode::FORBIDDEN, "blocked_by_policy", format!("{by}{hint}. Nothing was sent to Stripe."));
+    if submitted.is_over_refund() {
+        problem.status = StatusCode::UNPROCESSABLE_ENTITY;
+        problem.code = "amount_too_large";
+        problem.param = Some("amount");
+    }
+    problem.details = Some(json!({"refund_request": submitted.to_json(), "policies": ids}));
+    problem
+}

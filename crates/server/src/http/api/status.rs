@@ -1,0 +1,23 @@
+//! How the installation stands, for people and for `bursar status`.
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Value, json};
+
+use crate::http::auth::Caller;
+use crate::http::problem::Problem;
+use crate::http::state::AppState;
+
+pub async fn show(State(state): State<AppState>, _: Caller) -> Result<Json<Value>, Problem> {
+    let health = state.engine.health().await?;
+    let well = health.queue.dead == 0
+        && health.unconnected.is_empty()
+        && health.kill_switches.is_empty()
+        && health.lanes.iter().all(|lane| lane.last_error.is_none());
+    let mut document = json!(health);
+    document["object"] = "status".into();
+    document["status"] = if well { "ok" } else { "degraded" }.into();
+    document["version"] = env!("CARGO_PKG_VERSION").into();
+    document["demo"] = state.demo.is_some().into();
+    Ok(Json(document))
+}

@@ -1,0 +1,27 @@
+//! Everything that answers HTTP. One page lists the routes; what a handler may do is what the engine's verbs allow.
+
+pub mod api;
+pub mod auth;
+pub mod console;
+pub mod headers;
+pub mod ingest;
+pub mod problem;
+pub mod probes;
+pub mod serve;
+pub mod state;
+
+use axum::Router;
+
+pub use state::AppState;
+
+/// The whole server.
+pub fn router(state: AppState) -> Router {
+    Router::new()
+        .merge(ingest::routes())
+        .nest("/api/v1", api::routes())
+        .merge(probes::routes())
+        .merge(console::routes())
+        .fallback(problem::no_such_page)
+        .layer(axum::middleware::from_fn_with_state(state.clone(), headers::guard))
+        .with_state(state)
+}

@@ -1,0 +1,136 @@
+//! Errors over HTTP: Stripe's envelope, our stable codes, and always what did not happen. A caller's mistake is explained;
+//! a failure of ours is logged whole and told in general words.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bursar_domain::approval::VoteError;
+use bursar_engine::Error;
+use serde_json::{Value, json};
+
+#[derive(Clone, Debug)]
+pub struct Problem {
+    pub status: StatusCode,
+    pub code: &'static str,
+    pub message: String,
+    pub param: Option<&'static str>,
+    pub retry_after_s: Option<u64>,
+    /// More for whoever handles it: the verdict of a denial.
+    pub details: Option<Value>,
+}
+
+impl Problem {
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), param: None, retry_after_s: None, details: None }
+    }
+
+    pub fn unauthorized(message: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+    }
+
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", message)
+    }
+
+    pub fn bad_request(param: &'static str, message: impl Into<String>) -> Self {
+        Self { param: Some(param), ..Self::new(StatusCode::BAD_REQUEST, "parameter_invalid", message) }
+    }
+
+    pub fn unprocessable(param: &'static str, message: impl Into<String>) -> Self {
+        Self { param: Some(param), ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "parameter_invalid", message) }
+    }
+
+    pub fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "resource_missing", format!("no such {what}"))
+    }
+
+    fn kind(&self) -> &'static str {
+        match self.status.as_u16() {
+            401 => "authentication_error",
+            403 => "permission_error",
+            409 | 410 => "conflict_error",
+            429 => "rate_limit_error",
+            500.. => "api_error",
+            _ => "invalid_request_error",
+        }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        match error {
+            Error::NotFound { what, .. } => Self::not_found(what),
+            Error::Invalid { param, .. } => Self::unprocessable(param, message),
+            Error::Forbidden(_) => Self::forbidden(message),
+            Error::Conflict { code, .. } => Self::new(StatusCode::CONFLICT, code, message),
+            Error::Denied { policies, .. } => Self {
+                details: Some(json!({"policies": policies})),
+                ..Self::new(StatusCode::FORBIDDEN, "blocked_by_policy", message)
+            },
+            Error::Vote(vote) => from_vote(vote, message),
+            Error::Store(bursar_store::Error::Conflict(_)) => {
+                Self::new(StatusCode::CONFLICT, "conflict", "somebody else was faster; look again")
+            }
+            Error::Unavailable { after, .. } => Self {
+                retry_after_s: Some(after.as_secs().max(1)),
+                ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", format!("{message}; nothing was changed"))
+            },
+            Error::Stopping
+            | Error::Store(
+                bursar_store::Error::Busy(_) | bursar_store::Error::Full(_) | bursar_store::Error::Closing,
+            ) => Self {
+                retry_after_s: Some(1),
+                ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "not now: nothing was kept, please come again")
+            },
+            Error::StripeRefused { status, .. } => {
+                let code = if status == 401 || status == 403 { "stripe_key_refused" } else { "stripe_refused" };
+                Self::new(StatusCode::BAD_GATEWAY, code, format!("{message}; nothing was changed"))
+            }
+            Error::Broken(_) | Error::Store(_) => {
+                tracing::error!(%message, "a request failed inside");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something is broken here; nothing was sent")
+            }
+        }
+    }
+}
+
+fn from_vote(error: VoteError, message: String) -> Problem {
+    let (status, code) = match error {
+        VoteError::Expired => (StatusCode::GONE, "approval_expired"),
+        VoteError::Decided => (StatusCode::CONFLICT, "approval_decided"),
+        VoteError::AlreadyVoted => (StatusCode::CONFLICT, "already_voted"),
+        VoteError::DigestChanged => (StatusCode::CONFLICT, "digest_changed"),
+        VoteError::Maker => (StatusCode::FORBIDDEN, "own_proposal"),
+        VoteError::NotAsked => (StatusCode::FORBIDDEN, "role_not_asked"),
+        VoteError::ReasonMissing => (StatusCode::UNPROCESSABLE_ENTITY, "reason_missing"),
+    };
+    Problem::new(status, code, message)
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut error = json!({"type": self.kind(), "code": self.code, "message": self.message,
+            "doc_url": format!("/help/errors/{}", self.code)});
+        if let Some(param) = self.param {
+            error["param"] = param.into();
+        }
+        if let Some(details) = self.details {
+            error["details"] = details;
+        }
+        let mut response = (self.status, Json(json!({"error": error}))).into_response();
+        let headers = response.headers_mut();
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+/// The same words for every path that does not exist.
+pub async fn no_such_page() -> Problem {
+    Problem::not_found("page")
+}
