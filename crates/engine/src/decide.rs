@@ -1,22 +1,18 @@
 //! A claimed signal becomes decisions: perform the reads the playbook asks for, run it, build facts, ask the gate, save
 //! everything with the inputs it rested on in one commit.
 
+mod save;
+
 use bursar_domain::actor::Actor;
-use bursar_domain::approval::ApprovalState;
 use bursar_domain::canonical;
-use bursar_domain::case::{CaseKey, CaseState};
+use bursar_domain::case::CaseKey;
 use bursar_domain::id::{CaseId, DecisionId, JobId};
 use bursar_domain::known::Known;
 use bursar_domain::mode::Mode;
-use bursar_domain::proposal::ProposalState;
-use bursar_domain::time::BusinessTime;
 use bursar_playbooks::{Classified, Plan, Playbook, Signal, Wakes};
-use bursar_store::audit::{self, Record, Table};
-use bursar_store::cases::{self, Case, Details};
-use bursar_store::decisions::{self, NewDecision};
+use bursar_store::cases;
 use bursar_store::jobs::{self, Clock, Job, NewJob};
 use bursar_store::seal::NO_SUBJECT;
-use bursar_store::timeline::{self, NewEntry};
 use bursar_store::{events, modes, objects};
 use bursar_stripe::event::{Event, EventObject};
 use futures_util::FutureExt as _;
@@ -25,10 +21,10 @@ use serde_json::{Value, json};
 use crate::govern::{self, Motion};
 use crate::lanes::Open;
 use crate::mirror::{Freshness, snapshot_of};
-use crate::propose::{self, Draft, Ending, Filing};
+use crate::propose::{Draft, Filing};
 use crate::reads::Reader;
 use crate::start::{Engine, store_error};
-use crate::{Error, Result, cards, facts};
+use crate::{Error, Result, facts};
 
 /// The content hash of a playbook's settings.
 pub(crate) fn settings_hash(settings: &Value) -> Result<String> {
@@ -146,11 +142,6 @@ impl Engine {
         }
     }
 
-    fn timer_job(&self, lane: &str, key: &CaseKey, wake_at: BusinessTime) -> NewJob {
-        let job = self.decide_job(lane, key, "timer", false);
-        NewJob { kind: "timer", clock: Clock::Business, due_at: wake_at.micros(), ..job }
-    }
-
     /// A decision about one case.
     pub(crate) async fn decide(&self, job: &Job) -> Result<()> {
         let key: CaseKey = serde_json::from_value(job.payload["key"].clone())
@@ -182,7 +173,8 @@ impl Engine {
         let decision = DecisionId::from_entropy(self.inner.entropy.id());
         let outcome = self.think(&asked, &open, &case_id, &decision, &mut reader).await?;
         let gathered = reader.gathered;
-        self.save(job, &asked, &open, case, case_id, decision, outcome, gathered).await
+        let thought = save::Thought { asked, open, case, case_id, decision, outcome, gathered };
+        self.save(job, thought).await
     }
 
     async fn think(
@@ -241,161 +233,6 @@ impl Engine {
         Ok(bursar_store::proposals::open_for(&mut db, lane, action.verb(), target).await?.is_some())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "everything one commit holds, each of its own type")]
-    async fn save(
-        &self,
-        job: &Job,
-        asked: &Asked,
-        open: &Open,
-        case: Option<Case>,
-        case_id: CaseId,
-        decision: DecisionId,
-        outcome: Outcome,
-        gathered: crate::mirror::Gathered,
-    ) -> Result<()> {
-        let lane = open.lane.to_string();
-        let now = outcome.known.now;
-        let at = self.inner.clocks.machine().micros();
-        let opened = case.is_none();
-        let state = next_state(&outcome, now);
-        let subject = outcome
-            .plan
-            .customer
-            .clone()
-            .or_else(|| case.as_ref().map(|case| case.subject.clone()))
-            .unwrap_or_else(|| NO_SUBJECT.to_owned());
-        let row = Case {
-            id: case_id.clone(),
-            lane: lane.clone(),
-            key: asked.key.clone(),
-            customer: outcome.plan.customer.clone().or_else(|| case.as_ref().and_then(|case| case.customer.clone())),
-            state,
-            class: Some(outcome.classified.class.to_owned()),
-            amount: outcome.plan.amount.or_else(|| case.as_ref().and_then(|case| case.amount)),
-            due_at: outcome.filings.iter().filter_map(|filing| filing.proposal.expires_at).min().map(BusinessTime::micros),
-            opened_at: case.as_ref().map_or(now.micros(), |case| case.opened_at),
-            updated_at: now.micros(),
-            subject: subject.clone(),
-            details: Details {
-                title: outcome.plan.title.clone(),
-                customer_name: outcome.plan.customer_name.clone(),
-            },
-        };
-        let settings = self.inner.settings.playbooks.get(asked.playbook.name);
-        let mut new_decision = NewDecision {
-            id: decision,
-            lane: lane.clone(),
-            case: case_id.clone(),
-            playbook: asked.playbook.name.to_owned(),
-            at: now.micros(),
-            signal: asked.signal.clone(),
-            class: outcome.classified.class.to_owned(),
-            rule: outcome.classified.rule.clone(),
-            mode: self.mode_of(&lane, asked.playbook.name).await?.as_str().to_owned(),
-            policy_set: self.policy().hash().to_owned(),
-            settings_hash: settings_hash(&settings.map_or(Value::Null, |settings| settings.body.clone()))?,
-            inputs_hash: String::new(),
-        };
-        let inputs = serde_json::to_vec(&outcome.known).map_err(|error| Error::Broken(error.to_string()))?;
-        let entries = timeline_of(&asked.signal, &outcome, opened);
-        let actor = Actor::Playbook { name: asked.playbook.name.to_owned(), author: None };
-        let timer = outcome.plan.wake_at.map(|wake_at| self.timer_job(&lane, &asked.key, wake_at));
-        let timer_key = case_job_key(&lane, &asked.key);
-        let endings: Vec<Ending> = outcome.known.history().unwrap_or_default().iter().map(|_| self.withdrawal(now)).collect();
-        let withdrawn: Vec<_> = outcome
-            .known
-            .history()
-            .unwrap_or_default()
-            .iter()
-            .zip(endings)
-            .filter(|(past, _)| {
-                past.state.is_open()
-                    && (outcome.plan.close.is_some() || outcome.plan.withdraw.contains(&past.verb.as_str()))
-            })
-            .map(|(past, ending)| (past.id.clone(), ending))
-            .collect();
-        let entry = self.audit_id();
-        let (keyring, job) = (self.inner.store.keyring().clone(), job.clone());
-        let filings = outcome.filings;
-        let written = filings.clone();
-        let class = outcome.classified.class;
-        let headline = row.details.title.clone();
-        self.inner
-            .store
-            .write(move |tx| {
-                async move {
-                    jobs::check_fence(tx, &job).await?;
-                    gathered.save(tx, &keyring, at).await?;
-                    cases::save(tx, &keyring, &row, at).await?;
-                    new_decision.inputs_hash =
-                        decisions::keep_inputs(tx, &keyring, &row.lane, &subject, &inputs, at).await?;
-                    decisions::add(tx, &new_decision).await?;
-                    let inputs_key = format!("{} {}", row.lane, new_decision.inputs_hash);
-                    let commits = vec![
-                        audit::commitment(tx, Table::Decisions, new_decision.id.as_str()).await?,
-                        audit::commitment(tx, Table::Inputs, &inputs_key).await?,
-                    ];
-                    let data = json!({"decision": new_decision.id.as_str(), "case": row.id.as_str(),
-                        "class": class, "signal": new_decision.signal});
-                    let record = Record {
-                        id: entry,
-                        at,
-                        kind: "decision.made",
-                        lane: Some(row.lane.clone()),
-                        actor: Some(actor.key()),
-                        data,
-                        commits,
-                    };
-                    audit::append(tx, record).await?;
-                    for (kind, who, body) in entries {
-                        let entry = NewEntry {
-                            case: &row.id,
-                            lane: &row.lane,
-                            subject: &subject,
-                            at: row.updated_at,
-                            written_at: at,
-                            kind,
-                            actor: who.as_ref().unwrap_or(&actor),
-                            body,
-                        };
-                        timeline::add(tx, &keyring, entry).await?;
-                    }
-                    for (proposal, ending) in withdrawn {
-                        propose::end(tx, &keyring, &proposal, ending).await?;
-                    }
-                    for filing in &written {
-                        propose::file(tx, &keyring, filing).await?;
-                    }
-                    jobs::drop_queued(tx, "timer", &timer_key).await?;
-                    if let Some(timer) = timer {
-                        jobs::add(tx, &timer).await?;
-                    }
-                    jobs::finish(tx, &job).await
-                }
-                .boxed()
-            })
-            .await
-            .map_err(store_error)?;
-        metrics::counter!("bursar_cases_decided_total", "playbook" => asked.playbook.name, "class" => class).increment(1);
-        self.tell("case", &lane, (Some(case_id.as_str()), None), headline.clone());
-        for filing in &filings {
-            self.announce(filing, &cards::headline(&filing.proposal.content.action, None));
-        }
-        Ok(())
-    }
-
-    fn withdrawal(&self, now: BusinessTime) -> Ending {
-        Ending {
-            to: ProposalState::Void,
-            approval_to: ApprovalState::Void,
-            why: "it no longer makes sense: the case has moved on".to_owned(),
-            by: "engine".to_owned(),
-            now,
-            at: self.inner.clocks.machine().micros(),
-            entry: self.audit_id(),
-        }
-    }
-
     pub(crate) async fn mode_of(&self, lane: &str, playbook: &str) -> Result<Mode> {
         let set = modes::get(&mut self.inner.store.read().await?, lane, playbook).await?;
         Ok(set.unwrap_or_else(|| self.inner.lanes.default_mode(lane)))
@@ -410,52 +247,4 @@ impl Engine {
 
 pub(crate) fn case_job_key(lane: &str, key: &CaseKey) -> String {
     format!("case:{lane}:{}:{}:{}", key.playbook, key.object_kind, key.object_id)
-}
-
-fn next_state(outcome: &Outcome, now: BusinessTime) -> CaseState {
-    if let Some(close) = &outcome.plan.close {
-        return CaseState::Closed { outcome: close.clone(), at: now };
-    }
-    if let Some(what) = &outcome.classified.incomplete {
-        return CaseState::Blocked { on: what.clone() };
-    }
-    let asks = outcome.filings.iter().any(|filing| filing.approval.is_some());
-    let withdrawn = |verb: &str| outcome.plan.withdraw.contains(&verb);
-    let asked = outcome
-        .known
-        .history()
-        .unwrap_or_default()
-        .iter()
-        .any(|past| past.state == ProposalState::InDoubt || (past.state == ProposalState::Asking && !withdrawn(&past.verb)));
-    let tasked = outcome.filings.iter().any(|filing| {
-        matches!(filing.proposal.content.action, bursar_domain::action::Action::CreateTask { .. })
-    });
-    match outcome.plan.wake_at {
-        _ if asks || asked || tasked => CaseState::NeedsPerson,
-        Some(until) => CaseState::Waiting { until },
-        None => CaseState::Open,
-    }
-}
-
-type Line = (&'static str, Option<Actor>, Value);
-
-fn timeline_of(signal: &str, outcome: &Outcome, opened: bool) -> Vec<Line> {
-    let mut lines: Vec<Line> = Vec::new();
-    if signal.contains('.') {
-        lines.push(("event", Some(Actor::Engine), json!({"type": signal, "opened": opened})));
-    }
-    lines.push((
-        "decision",
-        None,
-        json!({"class": outcome.classified.class, "rule": outcome.classified.rule,
-               "incomplete": outcome.classified.incomplete,
-               "wake_at": outcome.plan.wake_at.map(BusinessTime::micros)}),
-    ));
-    for filing in &outcome.filings {
-        lines.push(("proposal", None, cards::timeline_line(&filing.proposal, filing.approval.as_ref())));
-    }
-    if let Some(close) = &outcome.plan.close {
-        lines.push(("closed", None, json!({"outcome": close})));
-    }
-    lines
 }

@@ -6,6 +6,7 @@ mod approve;
 mod batch;
 pub mod cards;
 mod clock;
+pub mod connect;
 mod decide;
 mod entropy;
 mod error;

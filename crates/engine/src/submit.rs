@@ -8,10 +8,11 @@ use bursar_domain::id::{ApprovalId, CaseId, ProposalId};
 use bursar_domain::known::{Known, Read};
 use bursar_domain::proposal::{ProposalState, Rationale};
 use bursar_domain::role::Role;
+use bursar_domain::time::BusinessTime;
 use bursar_domain::verdict::{Ruling, Verdict};
 use bursar_store::cases::{self, Case, Details};
-use bursar_store::seal::NO_SUBJECT;
-use bursar_store::{approvals, proposals};
+use bursar_store::seal::{Keyring, NO_SUBJECT};
+use bursar_store::{Tx, approvals, proposals};
 use bursar_stripe::id::ChargeId;
 use bursar_stripe::money::Money;
 use bursar_stripe::object::{Charge, Customer};
@@ -21,7 +22,7 @@ use serde_json::json;
 use crate::govern::{self, Motion};
 use crate::lanes::Open;
 use crate::mirror::{Freshness, Gathered};
-use crate::propose::{self, Draft};
+use crate::propose::{self, Draft, Filing};
 use crate::reads::{Reader, required};
 use crate::start::{Engine, store_error};
 use crate::stripe_api::Class;
@@ -72,7 +73,6 @@ impl Engine {
         let id = ChargeId::parse(&request.charge)
             .map_err(|_| Error::invalid("charge", "charge must be the id of a charge (ch_… or py_…)"))?;
         let open = self.lane_with_charge(&id, request.lane.as_deref()).await?;
-        let lane = open.lane.to_string();
         let now = self.inner.clocks.business();
         let key = CaseKey {
             playbook: "refunds".to_owned(),
@@ -96,94 +96,36 @@ impl Engine {
             reader.settle(&mut known, |_| vec![Read::object("customer", customer.clone())]).await?;
         }
         reader.settle(&mut known, |known| facts::reads(&action, known)).await?;
-        self.file_refund(actor, roles, &open, &lane, charge, action, request.reason, known, reader.gathered).await
+        let wanted = Wanted { actor, roles, open: &open, charge, action, reason: request.reason, known };
+        self.file_refund(wanted, reader.gathered).await
     }
 
-    #[expect(clippy::too_many_arguments, reason = "everything one commit holds, each of its own type")]
-    async fn file_refund(
-        &self,
-        actor: Actor,
-        roles: Vec<Role>,
-        open: &Open,
-        lane: &str,
-        charge: Charge,
-        action: Action,
-        reason: String,
-        known: Known,
-        gathered: Gathered,
-    ) -> Result<Submitted> {
-        let now = known.now;
-        let mut facts = facts::build(&action, &known, None, &self.inner.settings.home);
-        let mut db = self.inner.store.read().await?;
+    async fn file_refund(&self, wanted: Wanted<'_>, gathered: Gathered) -> Result<Submitted> {
+        let lane = wanted.open.lane.to_string();
         let keyring = self.inner.store.keyring().clone();
-        let existing = cases::open_of(&mut db, &keyring, lane, &known.key).await?;
+        let mut db = self.inner.store.read().await?;
+        let existing = cases::open_of(&mut db, &keyring, &lane, &wanted.known.key).await?;
         if let Some(case) = &existing
-            && let Some(same) = self.same_open(&mut db, case, &action).await?
+            && let Some(same) = self.same_open(&mut db, case, &wanted.action).await?
         {
             return Ok(same);
         }
-        govern::add_spent_today(&mut db, &mut facts, lane, &self.inner.settings.home, now).await?;
-        let motion = Motion { actor: &actor, roles: &roles, lane: &open.lane, action: &action, facts: &facts };
-        let judged = govern::judge(&mut db, &self.policy(), motion, &self.standing(lane)).await?;
         drop(db);
-        let customer = charge.customer.as_ref().map(|id| id.as_str().to_owned());
-        let subject = customer.clone().unwrap_or_else(|| NO_SUBJECT.to_owned());
-        let name = customer
-            .as_ref()
-            .and_then(|id| known.object("customer", id))
-            .and_then(|value| Customer::from_value(value).ok())
-            .and_then(|customer| customer.name);
-        let amount = action.amount().unwrap_or_else(|| Money::zero(charge.currency));
         let case_id = existing
             .as_ref()
             .map_or_else(|| CaseId::from_entropy(self.inner.entropy.id()), |case| case.id.clone());
-        let draft = Draft {
-            rationale: rationale(&charge, &action, &reason),
-            action,
-            facts,
-            actor: actor.clone(),
-            roles,
-            judged,
-            decision: None,
-            customer: customer.clone(),
-            subject: subject.clone(),
-        };
-        let filing = self.prepare(&open.lane, &case_id, draft, now)?;
-        let verdict = filing.proposal.verdict.clone();
-        let state = match verdict.ruling {
-            Ruling::Ask => CaseState::NeedsPerson,
-            Ruling::Allow => CaseState::Open,
-            Ruling::Deny | Ruling::Observe if existing.is_none() => {
-                CaseState::Closed { outcome: format!("refund {}", verdict.ruling.as_str()), at: now }
-            }
-            Ruling::Deny | Ruling::Observe => existing.as_ref().map_or(CaseState::Open, |case| case.state.clone()),
-        };
-        let headline = cards::headline(&filing.proposal.content.action, name.as_deref());
-        let case = Case {
-            id: case_id.clone(),
-            lane: lane.to_owned(),
-            key: known.key.clone(),
-            customer,
-            state,
-            class: Some("refund_request".to_owned()),
-            amount: Some(amount),
-            due_at: filing.proposal.expires_at.map(bursar_domain::time::BusinessTime::micros),
-            opened_at: existing.as_ref().map_or(now.micros(), |case| case.opened_at),
-            updated_at: now.micros(),
-            subject,
-            details: Details { title: headline.clone(), customer_name: name },
-        };
-        let written = filing.clone();
+        let filing = self.judge_refund(&wanted, &case_id).await?;
+        let case = wanted.case(existing.as_ref(), &case_id, &filing);
+        let headline = case.details.title.clone();
+        let submitted = submitted(&filing, &wanted.charge);
         let at = self.inner.clocks.machine().micros();
+        let (written, actor) = (filing.clone(), wanted.actor.clone());
+        let now = wanted.known.now;
         self.inner
             .store
             .write(move |tx| {
                 async move {
-                    // The same was filed since we looked: a second click, a framework's retry.
-                    let known = proposals::of_case(tx, &keyring, &case.id).await?;
-                    if known.iter().any(|other| other.state.is_open() && other.content.action == written.proposal.content.action) {
-                        return Err(bursar_store::Error::Conflict("the same refund is already asked for".to_owned()));
-                    }
+                    refuse_twin(tx, &keyring, &case_id, &written.proposal.content.action).await?;
                     gathered.save(tx, &keyring, at).await?;
                     cases::save(tx, &keyring, &case, at).await?;
                     let line = cards::timeline_line(&written.proposal, written.approval.as_ref());
@@ -195,17 +137,35 @@ impl Engine {
             .await
             .map_err(store_error)?;
         self.announce(&filing, &headline);
-        Ok(Submitted {
-            proposal: filing.proposal.id.clone(),
-            case: case_id,
-            approval: filing.approval.as_ref().map(|approval| approval.id.clone()),
-            state: filing.proposal.state,
-            amount,
-            refundable: charge.refundable(),
-            charge: charge.id,
-            verdict,
-            repeated: false,
-        })
+        Ok(submitted)
+    }
+
+    async fn judge_refund(&self, wanted: &Wanted<'_>, case: &CaseId) -> Result<Filing> {
+        let (lane, now) = (&wanted.open.lane, wanted.known.now);
+        let home = &self.inner.settings.home;
+        let mut facts = facts::build(&wanted.action, &wanted.known, None, home);
+        let mut db = self.inner.store.read().await?;
+        govern::add_spent_today(&mut db, &mut facts, &lane.to_string(), home, now).await?;
+        let motion = Motion {
+            actor: &wanted.actor,
+            roles: &wanted.roles,
+            lane,
+            action: &wanted.action,
+            facts: &facts,
+        };
+        let judged = govern::judge(&mut db, &self.policy(), motion, &self.standing(&lane.to_string())).await?;
+        let draft = Draft {
+            rationale: rationale(&wanted.charge, &wanted.action, &wanted.reason),
+            action: wanted.action.clone(),
+            facts,
+            actor: wanted.actor.clone(),
+            roles: wanted.roles.clone(),
+            judged,
+            decision: None,
+            customer: wanted.customer(),
+            subject: wanted.customer().unwrap_or_else(|| NO_SUBJECT.to_owned()),
+        };
+        self.prepare(lane, case, draft, now)
     }
 
     /// The same refund, asked for before and still open: a framework's retry is no second refund.
@@ -255,6 +215,80 @@ impl Engine {
         }
         Err(Error::not_found("charge", id.as_str()))
     }
+}
+
+/// A refund as it is wanted, resolved.
+struct Wanted<'a> {
+    actor: Actor,
+    roles: Vec<Role>,
+    open: &'a Open,
+    charge: Charge,
+    action: Action,
+    reason: String,
+    known: Known,
+}
+
+impl Wanted<'_> {
+    fn customer(&self) -> Option<String> {
+        self.charge.customer.as_ref().map(|id| id.as_str().to_owned())
+    }
+
+    fn customer_name(&self) -> Option<String> {
+        let value = self.known.object("customer", &self.customer()?)?;
+        Customer::from_value(value).ok()?.name
+    }
+
+    /// The case of the charge: opened, or moved on by this request.
+    fn case(&self, existing: Option<&Case>, id: &CaseId, filing: &Filing) -> Case {
+        let (now, ruling) = (self.known.now, filing.proposal.verdict.ruling);
+        let state = match (ruling, existing) {
+            (Ruling::Ask, _) => CaseState::NeedsPerson,
+            (Ruling::Allow, _) => CaseState::Open,
+            (Ruling::Deny | Ruling::Observe, Some(case)) => case.state.clone(),
+            (Ruling::Deny | Ruling::Observe, None) => {
+                CaseState::Closed { outcome: format!("refund {}", ruling.as_str()), at: now }
+            }
+        };
+        let name = self.customer_name();
+        Case {
+            id: id.clone(),
+            lane: self.open.lane.to_string(),
+            key: self.known.key.clone(),
+            customer: self.customer(),
+            state,
+            class: Some("refund_request".to_owned()),
+            amount: self.action.amount(),
+            due_at: filing.proposal.expires_at.map(BusinessTime::micros),
+            opened_at: existing.map_or(now.micros(), |case| case.opened_at),
+            updated_at: now.micros(),
+            subject: self.customer().unwrap_or_else(|| NO_SUBJECT.to_owned()),
+            details: Details { title: cards::headline(&self.action, name.as_deref()), customer_name: name },
+        }
+    }
+}
+
+fn submitted(filing: &Filing, charge: &Charge) -> Submitted {
+    let proposal = &filing.proposal;
+    Submitted {
+        proposal: proposal.id.clone(),
+        case: proposal.case.clone(),
+        approval: filing.approval.as_ref().map(|approval| approval.id.clone()),
+        state: proposal.state,
+        amount: proposal.content.action.amount().unwrap_or_else(|| Money::zero(charge.currency)),
+        refundable: charge.refundable(),
+        charge: charge.id.clone(),
+        verdict: proposal.verdict.clone(),
+        repeated: false,
+    }
+}
+
+/// The same was filed since we looked: a second click, a framework's retry.
+async fn refuse_twin(tx: &mut Tx, keyring: &Keyring, case: &CaseId, action: &Action) -> bursar_store::Result<()> {
+    let known = proposals::of_case(tx, keyring, case).await?;
+    if known.iter().any(|other| other.state.is_open() && other.content.action == *action) {
+        return Err(bursar_store::Error::Conflict("the same refund is already asked for".to_owned()));
+    }
+    Ok(())
 }
 
 /// Resolves what was left out, and refuses what cannot be meant.

@@ -5,6 +5,7 @@ mod config;
 mod demo;
 mod http;
 mod service;
+mod setup;
 mod telemetry;
 
 use std::process::ExitCode;

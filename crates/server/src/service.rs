@@ -57,7 +57,8 @@ pub fn node_name() -> String {
     format!("node_{}", &bursar_domain::id::encode(entropy.id())[..12])
 }
 
-fn connection(name: &str, stripe: &Stripe) -> anyhow::Result<Option<Connection>> {
+/// One account as the engine wants it; nothing where no key is configured.
+pub fn connection(name: &str, stripe: &Stripe) -> anyhow::Result<Option<Connection>> {
     let Some(key) = &stripe.api_key else {
         tracing::warn!(connection = name, "no API key: nothing is read from this account");
         return Ok(None);

@@ -132,13 +132,9 @@ fn who(out: &mut Lines, card: &Value) {
     for asked in card.pointer("/who/requirements").and_then(Value::as_array).into_iter().flatten() {
         let people: Vec<String> =
             elements(asked, "people").map(|name| inert(&fields::text(name, &[""]))).collect();
-        let quorum = fields::text(asked, &["/quorum"]);
-        out.line(format!(
-            "  {} of {}: {}",
-            inert(&quorum),
-            inert(&fields::text(asked, &["/role"])),
-            people.join(", ")
-        ));
+        let (quorum, role) = (fields::text(asked, &["/quorum"]), fields::text(asked, &["/role"]));
+        let colon = if people.is_empty() { "" } else { ": " };
+        out.line(format!("  {} of {}{colon}{}", inert(&quorum), inert(&role), people.join(", ")));
     }
     for left_out in card.pointer("/who/excluded").and_then(Value::as_array).into_iter().flatten() {
         let (name, why) = (fields::text(left_out, &["/name"]), fields::text(left_out, &["/why"]));

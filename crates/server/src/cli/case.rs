@@ -111,7 +111,7 @@ fn table(answer: &Value, for_people: bool) -> Table {
             fields::text(case, &["/playbook"]),
             fields::text(case, &["/class"]),
             fields::money_text(case),
-            fields::text(case, &["/stripe_object", "/subject", "/key"]),
+            fields::text(case, &["/about/id"]),
             fields::text(case, &["/customer_name", "/customer"]),
             instant::shown(instants(case, &["updated_at", "updated", "opened_at", "created"]), for_people),
         ]);
@@ -135,21 +135,31 @@ fn text(case: &Value, for_people: bool) -> String {
         about.iter().filter(|word| !word.is_empty()).map(String::as_str).collect::<Vec<_>>().join(" · "),
     );
     for (heading, key) in [("TIMELINE", "timeline"), ("PROPOSALS", "proposals")] {
-        let held = case.get(key).map(|held| held.get("data").unwrap_or(held));
-        let entries = held.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let entries = case.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         if !entries.is_empty() {
-            lines.push(String::new());
-            lines.push(heading.to_owned());
+            lines.extend([String::new(), heading.to_owned()]);
         }
-        for entry in entries {
-            let at = instant::shown(instants(entry, &["at", "created", "created_at"]), for_people);
-            let what = fields::text(entry, &["/text", "/title", "/summary", "/what", "/kind", "/id"]);
-            let state = fields::text(entry, &["/state", "/status", "/verdict"]);
-            let state = if state.is_empty() { state } else { format!("  [{}]", inert(&state)) };
-            lines.push(format!("  {at}  {}{state}", inert(&what)));
-        }
+        lines.extend(entries.iter().map(|entry| format!("  {}", entry_text(entry, for_people))));
     }
     lines.join("\n")
+}
+
+/// When, who, what, and in brackets what became of it.
+fn entry_text(entry: &Value, for_people: bool) -> String {
+    let part = |pointers: &[&str]| inert(&fields::text(entry, pointers));
+    let at = instant::shown(instants(entry, &["at", "proposed_at"]), for_people);
+    let who = part(&["/actor/label", "/requested_by/label"]);
+    let what = match part(&["/kind"]).as_str() {
+        "decision" => format!("{}: {}", part(&["/data/class"]), part(&["/data/rule", "/data/incomplete"])),
+        "vote" => format!("{} {}", part(&["/data/choice"]), part(&["/data/reason"])).trim_end().to_owned(),
+        kind => match part(&["/data/headline", "/data/type", "/headline", "/data/text"]) {
+            text if text.is_empty() => kind.replace('_', " "),
+            text => text,
+        },
+    };
+    let outcome = part(&["/data/state", "/data/ruling", "/state"]);
+    let outcome = if outcome.is_empty() { outcome } else { format!("  [{outcome}]") };
+    format!("{at}  {who:<18}  {what}{outcome}")
 }
 
 fn instants<'a>(document: &'a Value, keys: &[&str]) -> &'a Value {
@@ -166,17 +176,26 @@ mod tests {
     fn a_case_reads_from_top_to_bottom() {
         let case = json!({"id": "case_1", "object": "case", "state": "open", "playbook": "recovery",
             "class": "temporary_failure", "amount": 240_000, "currency": "eur", "customer": "cus_1",
-            "timeline": [{"at": "2026-11-21T14:02:05Z", "kind": "event", "text": "invoice.payment_failed"}],
-            "proposals": {"object": "list", "data": [{"id": "prop_1", "title": "Pay the invoice", "status": "asked"}]}});
+            "timeline": [
+                {"at": "2026-11-21T14:02:05Z", "kind": "event", "actor": {"label": "Bursar"},
+                    "data": {"type": "invoice.payment_failed", "opened": true}},
+                {"at": "2026-11-21T14:02:06Z", "kind": "decision", "actor": {"label": "playbook recovery"},
+                    "data": {"class": "temporary_failure", "rule": "insufficient_funds"}},
+                {"at": "2026-11-21T14:05:00Z", "kind": "vote", "actor": {"label": "Carl Brandt"},
+                    "data": {"choice": "reject", "reason": "called\nthem"}}],
+            "proposals": [{"id": "prop_1", "headline": "Pay in_1", "state": "rejected",
+                "proposed_at": "2026-11-21T14:02:06Z", "requested_by": {"label": "playbook recovery"}}]});
         insta::assert_snapshot!(text(&case, false), @r"
         CASE case_1  open
         recovery · temporary_failure · 2400.00 EUR · cus_1
 
         TIMELINE
-          2026-11-21T14:02:05Z  invoice.payment_failed
+          2026-11-21T14:02:05Z  Bursar              invoice.payment_failed
+          2026-11-21T14:02:06Z  playbook recovery   temporary_failure: insufficient_funds
+          2026-11-21T14:05:00Z  Carl Brandt         reject called them
 
         PROPOSALS
-            Pay the invoice  [asked]
+          2026-11-21T14:02:06Z  playbook recovery   Pay in_1  [rejected]
         ");
         let list = json!({"object": "list", "data": [case]});
         assert_eq!(

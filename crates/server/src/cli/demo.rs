@@ -2,8 +2,8 @@
 
 use super::Outcome;
 use super::code::Code;
-use super::failure::Failure;
 use super::exit::Exit;
+use super::failure::Failure;
 use super::runtime;
 use super::serve::cannot_start;
 use super::session::Session;
@@ -118,8 +118,13 @@ async fn live_feed(running: &Running, session: &Session, headless: bool) {
     loop {
         match feed.recv().await {
             Ok(item) if item.kind != "event" => {
-                let at = bursar_engine::cards::rfc3339(bursar_domain::time::BusinessTime::from_micros(item.at));
-                if session.output.line(format_args!("  {}  {:<9}  {}", &at[11..16], item.kind, item.text)).is_err() {
+                let at =
+                    bursar_engine::cards::rfc3339(bursar_domain::time::BusinessTime::from_micros(item.at));
+                if session
+                    .output
+                    .line(format_args!("  {}  {:<9}  {}", &at[11..16], item.kind, item.text))
+                    .is_err()
+                {
                     return std::future::pending().await;
                 }
             }
@@ -133,13 +138,15 @@ async fn live_feed(running: &Running, session: &Session, headless: bool) {
 fn open_browser(url: &str, session: &Session) {
     let set = |name| session.environment.get(name).is_some();
     let has_screen = set("DISPLAY") || set("WAYLAND_DISPLAY") || cfg!(target_os = "macos");
-    let elsewhere = ["SSH_TTY", "CI", "CLAUDECODE", "CODEX_SANDBOX", "CURSOR_AGENT", "GEMINI_CLI"].into_iter().any(set);
+    let elsewhere =
+        ["SSH_TTY", "CI", "CLAUDECODE", "CODEX_SANDBOX", "CURSOR_AGENT", "GEMINI_CLI"].into_iter().any(set);
     if !has_screen || elsewhere {
         return;
     }
     let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
     let quiet = std::process::Stdio::null;
-    let opened = std::process::Command::new(program).arg(url).stdin(quiet()).stdout(quiet()).stderr(quiet()).spawn();
+    let opened =
+        std::process::Command::new(program).arg(url).stdin(quiet()).stdout(quiet()).stderr(quiet()).spawn();
     if let Err(error) = opened {
         tracing::debug!(%error, "no browser was opened");
     }

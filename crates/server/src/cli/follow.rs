@@ -44,24 +44,31 @@ impl<'a> Bell<'a> {
     }
 }
 
-/// Gives the last `first` elements of the list at `path` in order, then each new one as it comes, until `show` fails.
+/// A list of the API that begins with its newest element.
+pub struct GrowingList<'a> {
+    pub path: &'a str,
+    pub query: &'a [(&'a str, &'a str)],
+    /// How the next page is asked for, and where an element holds what it asks with.
+    pub cursor: (&'a str, &'a str),
+}
+
+/// Gives the last `first` elements of the list in order, then each new one as it comes, until `show` fails.
 pub async fn tail(
     client: &Client,
-    path: &str,
-    query: &[(&str, &str)],
+    list: &GrowingList<'_>,
     first: usize,
     mut show: impl FnMut(&Value) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut bell = Bell::new(client);
     let mut seen = HashSet::new();
-    let mut newest = newer(client, path, query, &mut seen).await?;
+    let mut newest = newer(client, list, &mut seen).await?;
     newest.drain(..newest.len().saturating_sub(first));
     loop {
         for element in &newest {
             show(element)?;
         }
         bell.ring().await;
-        newest = newer(client, path, query, &mut seen).await?;
+        newest = newer(client, list, &mut seen).await?;
     }
 }
 
@@ -69,24 +76,23 @@ pub async fn tail(
 /// that is known, or only one page when none is.
 async fn newer(
     client: &Client,
-    path: &str,
-    query: &[(&str, &str)],
+    list: &GrowingList<'_>,
     seen: &mut HashSet<String>,
 ) -> Result<Vec<Value>, Failure> {
     let begins = seen.is_empty();
     let mut found: Vec<Value> = Vec::new();
     let mut after = String::new();
     loop {
-        let mut all = query.to_vec();
-        all.extend([("limit", PAGE), ("starting_after", after.as_str())]);
-        let page = client.get(path, &all).await?;
+        let mut all = list.query.to_vec();
+        all.extend([("limit", PAGE), (list.cursor.0, after.as_str())]);
+        let page = client.get(list.path, &all).await?;
         let fresh: Vec<Value> =
             fields::list(&page).iter().filter(|element| !seen.contains(&id(element))).cloned().collect();
         let reached =
             fresh.len() < fields::list(&page).len() || page.get("has_more") != Some(&Value::Bool(true));
-        after = fresh.last().map(id).unwrap_or_default();
+        after = fresh.last().map(|last| fields::text(last, &[list.cursor.1])).unwrap_or_default();
         found.extend(fresh);
-        if begins || reached {
+        if begins || reached || after.is_empty() {
             break;
         }
     }

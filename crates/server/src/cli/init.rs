@@ -14,6 +14,7 @@ use super::failure::Failure;
 use super::session::Session;
 use super::{Outcome, ask};
 use crate::config::paths::FILE_NAME;
+use crate::setup::{self, FirstPeople};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -55,10 +56,21 @@ pub fn run(args: &InitArgs, session: &Session) -> Outcome {
     for (path, text) in &plan {
         fates.push((path, write_new(path, text)?));
     }
-    report(session, &fates, &data_dir)
+    let people = super::runtime::block_on_threads(first_people(&data_dir, args.single_operator))?;
+    report(session, &fates, &data_dir, people.as_ref())
 }
 
-fn report(session: &Session, fates: &[(&PathBuf, Fate)], data_dir: &Path) -> Outcome {
+/// Whoever runs an installation for the first time needs somebody who may decide.
+async fn first_people(data_dir: &Path, single_operator: bool) -> Result<Option<FirstPeople>, Failure> {
+    setup::create_people(data_dir, single_operator).await.map_err(|error| super::serve::cannot_start(&error))
+}
+
+fn report(
+    session: &Session,
+    fates: &[(&PathBuf, Fate)],
+    data_dir: &Path,
+    people: Option<&FirstPeople>,
+) -> Outcome {
     let output = &session.output;
     let of = |fate: Fate| {
         let paths = fates.iter().filter(move |(_, its)| *its == fate);
@@ -67,8 +79,9 @@ fn report(session: &Session, fates: &[(&PathBuf, Fate)], data_dir: &Path) -> Out
     let (written, kept) = (of(Fate::Written), of(Fate::Kept));
     if output.is_json() {
         let data_dir = data_dir.display().to_string();
-        output
-            .document(&json!({"object": "init", "written": written, "kept": kept, "data_dir": data_dir}))?;
+        let people_file = people.map(|people| people.file.display().to_string());
+        output.document(&json!({"object": "init", "written": written, "kept": kept, "data_dir": data_dir,
+            "people_file": people_file}))?;
         return Ok(Exit::Done);
     }
     for path in &written {
@@ -76,6 +89,13 @@ fn report(session: &Session, fates: &[(&PathBuf, Fate)], data_dir: &Path) -> Out
     }
     for path in &kept {
         output.line(format_args!("kept   {path}"))?;
+    }
+    if let Some(people) = people {
+        output.note(format_args!(
+            "people {}\n       passwords and tokens: {} (hand them over, then delete it)",
+            people.names.join(", "),
+            people.file.display()
+        ));
     }
     output.note(format_args!(
         "data   {}\n\nNext:\n  bursar connect stripe\n  bursar doctor\n  bursar serve",

@@ -58,7 +58,7 @@ pub fn run(args: &ModeArgs, session: &Session) -> Outcome {
 }
 
 fn table(answer: &Value) -> Table {
-    let columns = [Column::Text("playbook"), Column::Text("lane"), Column::Text("mode"), Column::Text("why")];
+    let columns = [Column::Text("playbook"), Column::Text("lane"), Column::Text("mode")];
     let mut table = Table::new(columns, "no playbook has a mode yet");
     let one = std::slice::from_ref(answer);
     let modes = if answer.get("data").is_some() { fields::list(answer) } else { one };
@@ -67,7 +67,6 @@ fn table(answer: &Value) -> Table {
             fields::text(mode, &["/playbook"]),
             fields::text(mode, &["/lane"]),
             fields::text(mode, &["/mode"]),
-            fields::text(mode, &["/reason", "/why", "/set_by"]),
         ]);
     }
     table

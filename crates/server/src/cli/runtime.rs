@@ -20,7 +20,7 @@ pub fn block_on(work: impl Future<Output = Outcome>) -> Outcome {
 }
 
 /// For what serves: as many threads as there are cores. What it runs ends by itself on a signal.
-pub fn block_on_threads(work: impl Future<Output = Outcome>) -> Outcome {
+pub fn block_on_threads<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

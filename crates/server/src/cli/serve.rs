@@ -1,10 +1,10 @@
 //! `bursar serve`: flags that go over the configuration, then the engine until a signal.
 
 use super::Outcome;
-use super::exit::Exit;
-use super::runtime;
 use super::code::Code;
+use super::exit::Exit;
 use super::failure::Failure;
+use super::runtime;
 use super::session::Session;
 use crate::config::value::{HttpUrl, ListenAddress};
 use crate::service::{self, Service, Start};
@@ -36,7 +36,8 @@ pub fn run(args: ServeArgs, session: &Session) -> Outcome {
     telemetry::start_logs(&config.settings.telemetry.log);
     let metrics = telemetry::start_metrics();
     runtime::block_on_threads(async {
-        let listener = service::listen(config.settings.server.listen.0).await.map_err(|error| cannot_listen(&error))?;
+        let listener =
+            service::listen(config.settings.server.listen.0).await.map_err(|error| cannot_listen(&error))?;
         let start = Start {
             settings: service::engine_settings(&config).map_err(|error| cannot_start(&error))?,
             clocks: bursar_engine::Clocks::system(),
@@ -64,12 +65,17 @@ fn announce(service: &Service, session: &Session) -> Result<(), Failure> {
 }
 
 pub fn cannot_listen(error: &anyhow::Error) -> Failure {
-    Failure::new(Code::CannotListen, format!("{error:#}")).help("choose another address: --listen 127.0.0.1:0")
+    Failure::new(Code::CannotListen, format!("{error:#}"))
+        .help("choose another address: --listen 127.0.0.1:0")
 }
 
 /// Nothing was changed: the store, the policies or the account said no before anything began.
 pub fn cannot_start(error: &anyhow::Error) -> Failure {
     let newer = error.chain().any(|cause| cause.to_string().contains("in use by another"));
     let failure = Failure::new(Code::CannotStart, format!("{error:#}"));
-    if newer { failure.help("one process owns a data directory; stop the other, or name another with --data-dir") } else { failure }
+    if newer {
+        failure.help("one process owns a data directory; stop the other, or name another with --data-dir")
+    } else {
+        failure
+    }
 }

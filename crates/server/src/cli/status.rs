@@ -57,7 +57,8 @@ fn flatten(name: &str, value: &Value, flat: &mut Vec<(String, String)>) {
         Value::Object(map) => {
             // Lanes and other named things are called by their names.
             let own = ["lane", "name", "id"].iter().find_map(|key| map.get(*key)?.as_str());
-            for (key, value) in map.iter().filter(|(key, _)| *key != "object") {
+            let named_by = |value: &Value| name.ends_with(']') && own.is_some() && value.as_str() == own;
+            for (key, value) in map.iter().filter(|(key, value)| *key != "object" && !named_by(value)) {
                 match own {
                     Some(own) if name.ends_with(']') => {
                         flatten(&format!("{own} {}", key.replace('_', " ")), value, flat);
@@ -88,7 +89,6 @@ mod tests {
             "lanes": [{"lane": "acct_1/test", "last_event_age_s": 4, "gap": null}]});
         assert_eq!(exit(&status), Exit::Done);
         insta::assert_snapshot!(table(&status).for_programs(), @r"
-        acct_1/test lane	acct_1/test
         acct_1/test last event age s	4
         approvals pending	2
         status	ok

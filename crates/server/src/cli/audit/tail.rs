@@ -4,11 +4,12 @@ use serde_json::Value;
 
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::follow::{self, GrowingList};
 use crate::cli::inert::inert;
 use crate::cli::installation::Identity;
 use crate::cli::output::Output;
 use crate::cli::session::Session;
-use crate::cli::{Outcome, fields, follow, instant, runtime};
+use crate::cli::{Outcome, fields, instant, runtime};
 
 #[derive(Debug, clap::Args)]
 pub struct TailArgs {
@@ -27,7 +28,8 @@ pub fn run(args: &TailArgs, session: &Session) -> Outcome {
     runtime::block_on(async {
         let show = |entry: &Value| show(&session.output, entry);
         if args.follow {
-            follow::tail(&client, "/audit", &[], args.lines.into(), show).await?;
+            let list = GrowingList { path: "/audit", query: &[], cursor: ("before_seq", "/seq") };
+            follow::tail(&client, &list, args.lines.into(), show).await?;
             return Ok(Exit::Done);
         }
         let answer = client.get("/audit", &[("limit", &args.lines.to_string())]).await?;

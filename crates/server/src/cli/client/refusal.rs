@@ -26,13 +26,13 @@ pub fn failure(status: u16, body: &Value, request_id: Option<&str>) -> Failure {
     if let Some(allowed) = said("allowed") {
         failure = failure.note("allowed", allowed);
     }
-    failure.help(said("doc_url").unwrap_or_else(|| format!("bursar explain {code}")))
+    failure.help(format!("bursar explain {code}"))
 }
 
 fn code(status: u16, reason: &str) -> Code {
     let speaks_of = |words: &[&str]| words.iter().any(|word| reason.contains(word));
     match status {
-        _ if speaks_of(&["blocked_by_policy", "denied"]) => Code::DeniedByPolicy,
+        _ if speaks_of(&["blocked_by_policy", "denied", "amount_too_large"]) => Code::DeniedByPolicy,
         _ if speaks_of(&["stripe_unavailable", "stripe_down", "stripe_unreachable"]) => {
             Code::StripeUnavailable
         }

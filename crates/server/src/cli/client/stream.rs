@@ -33,11 +33,15 @@ impl Wakes {
     }
 }
 
-/// Finds the ends of messages that carry data; comments and heartbeats carry none.
+/// The time of day is told every second and is no news.
+const CLOCK: &[u8] = b"event: clock";
+
+/// Finds the ends of messages that carry news: those with data that are not the clock. Heartbeats carry none.
 #[derive(Default)]
 struct LineReader {
     line: Vec<u8>,
     has_data: bool,
+    is_clock: bool,
     bytes: usize,
 }
 
@@ -56,11 +60,14 @@ impl LineReader {
             match byte {
                 b'\r' => {}
                 b'\n' if self.line.is_empty() => {
-                    rang |= std::mem::take(&mut self.has_data);
+                    let (has_data, is_clock) =
+                        (std::mem::take(&mut self.has_data), std::mem::take(&mut self.is_clock));
+                    rang |= has_data && !is_clock;
                     self.bytes = 0;
                 }
                 b'\n' => {
                     self.has_data |= self.line.starts_with(b"data");
+                    self.is_clock |= self.line == CLOCK;
                     self.line.clear();
                 }
                 byte => self.line.push(*byte),
@@ -84,6 +91,7 @@ mod tests {
         assert_eq!(rings(&["id: 1\nevent: case\ndata: {}\n", "\n"]), [false, true]);
         assert_eq!(rings(&["data: a\r\n\r\n: hi\n\n"]), [true]);
         assert_eq!(rings(&[": heartbeat\n\n", "retry: 2000\n\n"]), [false, false]);
+        assert_eq!(rings(&["event: clock\ndata: {}\n\n", "event: case\ndata: {}\n\n"]), [false, true]);
         assert_eq!(rings(&["da", "ta: {}\n\nda", "ta: x"]), [false, true, false]);
     }
 

@@ -11,6 +11,7 @@ fn every_refusal_has_its_exit_code() {
         (401, "", Exit::Unauthorised),
         (403, "role_missing", Exit::Unauthorised),
         (403, "blocked_by_policy", Exit::DeniedByPolicy),
+        (422, "amount_too_large", Exit::DeniedByPolicy),
         (404, "resource_missing", Exit::NotFound),
         (400, "parameter_invalid", Exit::Failed),
         (409, "idempotency_error", Exit::Conflict),

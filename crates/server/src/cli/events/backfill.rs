@@ -55,7 +55,11 @@ fn spinner(shown: bool, since: Span) -> ProgressBar {
 
 /// Every number the installation gives, in words.
 fn summary(answer: &Value) -> String {
-    let numbers = answer.as_object().into_iter().flatten().filter(|(_, value)| value.is_number());
+    let numbers = answer
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(key, value)| value.is_number() && *key != "since_s");
     let mut parts: Vec<(String, String)> =
         numbers.map(|(key, value)| (key.replace('_', " "), fields::text(value, &[""]))).collect();
     parts.sort();
@@ -70,7 +74,7 @@ mod tests {
     #[test]
     fn the_summary_names_every_number() {
         assert_eq!(
-            summary(&json!({"object": "backfill", "new": 2, "already_here": 18_202})),
+            summary(&json!({"object": "backfill", "since_s": 60, "new": 2, "already_here": 18_202})),
             "18202 already here, 2 new"
         );
         assert_eq!(summary(&json!({"object": "backfill"})), "done");

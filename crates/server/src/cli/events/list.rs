@@ -4,11 +4,12 @@ use serde_json::Value;
 
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::follow::{self, GrowingList};
 use crate::cli::installation::Identity;
 use crate::cli::output::Output;
 use crate::cli::session::Session;
 use crate::cli::table::{Column, Table};
-use crate::cli::{Outcome, client, fields, follow, instant, runtime};
+use crate::cli::{Outcome, client, fields, instant, runtime};
 
 #[derive(Debug, clap::Args)]
 pub struct TailArgs {
@@ -47,8 +48,9 @@ pub fn tail(args: &TailArgs, session: &Session) -> Outcome {
     let client = session.client(&args.identity)?;
     let query: Vec<(&str, &str)> = args.kind.iter().map(|kind| ("type", kind.as_str())).collect();
     runtime::block_on(async {
+        let list = GrowingList { path: "/events", query: &query, cursor: ("starting_after", "/id") };
         let show = |event: &Value| show(&session.output, event);
-        follow::tail(&client, "/events", &query, args.lines.into(), show).await?;
+        follow::tail(&client, &list, args.lines.into(), show).await?;
         Ok(Exit::Done)
     })
 }
@@ -89,7 +91,7 @@ fn cells(event: &Value, for_people: bool) -> [String; 5] {
         instant::shown(at, for_people),
         fields::text(event, &["/type", "/kind"]),
         fields::text(event, &["/id"]),
-        fields::text(event, &["/object_id", "/data/object/id", "/related_object/id"]),
+        fields::text(event, &["/about/id", "/data/object/id", "/related_object/id"]),
         fields::text(event, &["/lane", "/account"]),
     ]
 }
