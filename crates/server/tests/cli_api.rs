@@ -166,7 +166,7 @@ fn a_demo_is_found_by_its_data_directory_and_speaks_for_its_people() {
     let bench = Bench::new();
     let told = json!({"api_url": format!("{}/api/v1", installation.url), "tokens": {"operator": "tok-o", "platform": "tok-p"}});
     bench.write("demo/demo.json", &told.to_string());
-    assert_eq!(bench.run("mode --data-dir demo").stdout, "recovery\t\tobserve\t\n");
+    assert_eq!(bench.run("mode --data-dir demo").stdout, "recovery\t\tobserve\n");
     assert_eq!(bench.run("mode assist --playbook recovery --data-dir demo --as platform").exit, 0);
     assert_eq!(bench.run("mode --data-dir demo --as support").exit, 4, "no such person here");
     let asked = installation.asked();
