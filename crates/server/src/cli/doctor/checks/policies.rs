@@ -9,7 +9,9 @@ use crate::cli::session::Session;
 use crate::config::Config;
 
 pub fn check(config: &Config, _: &Session) -> Vec<Finding> {
-    let files = match &config.settings.policies.dir {
+    let beside = config.file.as_deref().and_then(Path::parent).map(|folder| folder.join("policies"));
+    let dir = config.settings.policies.dir.clone().or_else(|| beside.filter(|dir| dir.is_dir()));
+    let files = match &dir {
         None => default_set(),
         Some(dir) => match read(dir) {
             Ok(files) => files,
