@@ -35,10 +35,12 @@ pub enum ProposalState {
     Expired,
     /// The world, the policy or a kill switch changed under it.
     Void,
+    /// It was done, and Stripe took it back afterwards: a refund can fail as late as 30 days on.
+    Reversed,
 }
 
 impl ProposalState {
-    pub const ALL: [ProposalState; 11] = [
+    pub const ALL: [ProposalState; 12] = [
         ProposalState::Observed,
         ProposalState::Denied,
         ProposalState::Asking,
@@ -50,6 +52,7 @@ impl ProposalState {
         ProposalState::Rejected,
         ProposalState::Expired,
         ProposalState::Void,
+        ProposalState::Reversed,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -65,6 +68,7 @@ impl ProposalState {
             ProposalState::Rejected => "rejected",
             ProposalState::Expired => "expired",
             ProposalState::Void => "void",
+            ProposalState::Reversed => "reversed",
         }
     }
 

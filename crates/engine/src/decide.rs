@@ -56,6 +56,7 @@ impl Engine {
         let stored = events::get(&mut db, &job.lane, &id).await?.ok_or_else(|| Error::not_found("event", &id))?;
         let body = stored.body(&mut db, self.inner.store.keyring()).await?;
         let event = Event::parse(&body).map_err(|error| Error::Broken(format!("{id}: {error}")))?;
+        self.notice_reversal(&event).await?;
         let mut wanted = Vec::new();
         for playbook in bursar_playbooks::ALL.iter().filter(|playbook| playbook.events.contains(&event.kind.as_str())) {
             let Some(mut object) = self.object_of(&job.lane, &event).await? else { continue };

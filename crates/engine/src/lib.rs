@@ -4,6 +4,7 @@
 mod admin;
 mod approve;
 mod batch;
+mod blocked;
 pub mod cards;
 mod clock;
 pub mod connect;
@@ -28,6 +29,7 @@ mod settings;
 mod start;
 mod stripe_api;
 mod subject;
+mod reversal;
 mod submit;
 
 pub use admin::{NewPerson, SetMode};
@@ -43,7 +45,7 @@ pub use queries::{Health, LaneHealth, Page, Viewer};
 pub use settings::{Connection, PlaybookSettings, Settings};
 pub use start::Engine;
 pub use stripe_api::permissions::{Granted, Permission};
-pub use submit::{RefundRequest, Submitted};
+pub use submit::{PortalOpened, PortalRequest, RefundRequest, Submitted};
 
 /// The playbook of this name, for whoever checks its settings.
 pub use bursar_playbooks::by_name as playbook;

@@ -456,6 +456,7 @@ fn status_word(approval: ApprovalState, proposal: ProposalState) -> &'static str
         (ApprovalState::Met, ProposalState::Refused) => "failed",
         (ApprovalState::Met, ProposalState::NoEffect) => "no_effect",
         (ApprovalState::Met, ProposalState::InDoubt) => "in_doubt",
+        (ApprovalState::Met, ProposalState::Reversed) => "reversed",
         (ApprovalState::Met, _) => "approved",
     }
 }

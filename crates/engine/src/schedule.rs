@@ -9,6 +9,7 @@ use bursar_store::jobs::{self, Claim, Clock, Counts, Job};
 use futures_util::FutureExt as _;
 use tokio::sync::Semaphore;
 
+use crate::blocked;
 use crate::error::Fate;
 use crate::start::{Engine, store_error};
 use crate::{Error, Result};
@@ -94,6 +95,7 @@ async fn settle(engine: &Engine, job: &Job, error: &Error) -> Result<()> {
     let why: String = error.to_string().chars().take(500).collect();
     let now = engine.inner.clocks.machine().micros();
     let (job, fate) = (job.clone(), error.fate(job.attempts));
+    let (keyring, business) = (engine.inner.store.keyring().clone(), engine.inner.clocks.business());
     tracing::warn!(job = %job.id, kind = %job.kind, lane = %job.lane, attempts = job.attempts, ?fate, %why, "a job did not finish");
     if fate == Fate::Park {
         metrics::counter!("bursar_dead_letters_total", "kind" => job.kind.clone()).increment(1);
@@ -109,6 +111,9 @@ async fn settle(engine: &Engine, job: &Job, error: &Error) -> Result<()> {
                     Fate::Wait { after, counts } => {
                         let after = i64::try_from(after.as_micros()).unwrap_or(i64::MAX);
                         let counts = if counts { Counts::Yes } else { Counts::No };
+                        if counts == Counts::No {
+                            blocked::note(tx, &keyring, &job, &why, business).await?;
+                        }
                         jobs::put_back(tx, &job, Clock::Machine, now.saturating_add(after), &why, counts).await
                     }
                 }

@@ -18,6 +18,7 @@ use crate::entropy::Entropy;
 use crate::feed::{Feed, FeedItem};
 use crate::lanes::Lanes;
 use crate::settings::Settings;
+use crate::submit::portal::Handover;
 use crate::{Error, Result};
 
 /// The engine. Clones share it.
@@ -42,6 +43,7 @@ pub(crate) struct Inner {
     pub(crate) policy: RwLock<Arc<PolicySet>>,
     pub(crate) batcher: Batcher,
     pub(crate) feed: Feed,
+    pub(crate) handover: Handover,
     /// Rung when work was queued.
     pub(crate) work: Notify,
     stop: watch::Sender<bool>,
@@ -68,6 +70,7 @@ impl Engine {
             policy: RwLock::new(Arc::new(policy)),
             batcher,
             feed: Feed::default(),
+            handover: Handover::default(),
             work: Notify::new(),
             stop: watch::channel(false).0,
             tasks: tokio::sync::Mutex::default(),

@@ -31,7 +31,7 @@ const PLAYBOOK_SETTINGS: &[(&str, &str)] =
 
 /// Everything the engine is started with.
 pub fn engine_settings(config: &Config) -> anyhow::Result<Settings> {
-    let policies = policies_dir(config);
+    let policies = policies_dir(config)?;
     let mut connections = Vec::new();
     for (name, stripe) in &config.settings.stripe {
         connections.extend(connection(name, stripe)?);
@@ -99,9 +99,14 @@ fn home_money(config: &Config) -> HomeMoney {
 }
 
 /// `[policies] dir`, else `policies` beside the configuration file, else the defaults in the binary.
-fn policies_dir(config: &Config) -> Option<PathBuf> {
-    let beside = || config.file.as_deref().and_then(Path::parent).map(|folder| folder.join("policies"));
-    config.settings.policies.dir.clone().or_else(beside).filter(|dir| dir.is_dir())
+fn policies_dir(config: &Config) -> anyhow::Result<Option<PathBuf>> {
+    if let Some(dir) = &config.settings.policies.dir {
+        // Rules that somebody wrote are never quietly replaced by others.
+        anyhow::ensure!(dir.is_dir(), "[policies] dir: {} is no folder", dir.display());
+        return Ok(Some(dir.clone()));
+    }
+    let beside = config.file.as_deref().and_then(Path::parent).map(|folder| folder.join("policies"));
+    Ok(beside.filter(|dir| dir.is_dir()))
 }
 
 fn policy_files(dir: Option<&Path>) -> anyhow::Result<Vec<PolicyFile>> {

@@ -4,6 +4,7 @@
 use bursar_connectors::mail::Letter;
 use bursar_connectors::{Connector as _, Delivery, DeliveryOutcome};
 use bursar_domain::action::{Action, Mail};
+use bursar_domain::id::ProposalId;
 use bursar_store::executions::{self, Execution};
 use bursar_store::jobs;
 use futures_util::FutureExt as _;
@@ -67,13 +68,24 @@ impl Engine {
         match meaning(answered) {
             Meaning::Done(object) => match receipt::mismatch(action, &object) {
                 Some(why) => Outcome::Halt { why },
-                None => receipt::read(task, &object, answered),
+                None => {
+                    self.hand_over(action, &task.proposal.id, &object);
+                    receipt::read(task, &object, answered)
+                }
             },
             Meaning::WaitingAtStripe { request } => Outcome::Parked { request },
             Meaning::Refused { code, message } => Outcome::Refused { code, message },
             Meaning::SameAgain { after, why } => Outcome::Later { after, why, sent: true },
             Meaning::LookUp { why } => Outcome::Stored { why },
             Meaning::Halt { why } => Outcome::Halt { why },
+        }
+    }
+
+    /// The address of a portal session goes to whoever waits for it and nowhere else.
+    fn hand_over(&self, action: &Action, proposal: &ProposalId, object: &serde_json::Value) {
+        let url = object.get("url").and_then(serde_json::Value::as_str);
+        if let (Action::CreatePortalSession { .. }, Some(url)) = (action, url) {
+            self.inner.handover.put(proposal, url);
         }
     }
 

@@ -132,7 +132,9 @@ fn exit(answer: &Value) -> Outcome {
         }
         Some(ProposalState::Asking) => Ok(Exit::PendingApproval),
         Some(ProposalState::Rejected | ProposalState::Expired | ProposalState::Void) => Ok(Exit::Rejected),
-        Some(ProposalState::Refused | ProposalState::NoEffect | ProposalState::InDoubt) => Ok(Exit::Failed),
+        Some(
+            ProposalState::Refused | ProposalState::NoEffect | ProposalState::InDoubt | ProposalState::Reversed,
+        ) => Ok(Exit::Failed),
         None if !approval(answer).is_empty() => Ok(Exit::PendingApproval),
         Some(ProposalState::Approved | ProposalState::Done | ProposalState::Observed) | None => {
             Ok(Exit::Done)

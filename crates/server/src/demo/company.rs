@@ -80,6 +80,7 @@ pub async fn ask_for_refunds(engine: &Engine, stripe: &FakeStripe) -> anyhow::Re
         let request = RefundRequest {
             charge: charge.to_owned(),
             amount: None,
+            currency: None,
             reason: reason.to_owned(),
             lane: None,
         };

@@ -72,9 +72,11 @@ impl From<Error> for Problem {
             Error::Store(bursar_store::Error::Conflict(_)) => {
                 Self::new(StatusCode::CONFLICT, "conflict", "somebody else was faster; look again")
             }
-            Error::Unavailable { after, .. } => Self {
+            Error::Unavailable { on, after, .. } => Self {
                 retry_after_s: Some(after.as_secs().max(1)),
-                ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", format!("{message}; nothing was changed"))
+                ..Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    if on == "Stripe" { "stripe_unavailable" } else { "unavailable" }, format!("{message}; nothing was changed"))
             },
             Error::Stopping
             | Error::Store(

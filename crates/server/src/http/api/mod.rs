@@ -7,6 +7,7 @@ mod cases;
 mod mailbox;
 mod once;
 mod operations;
+mod portal_sessions;
 mod query;
 mod records;
 mod refund_requests;
@@ -46,6 +47,8 @@ pub fn routes() -> Router<AppState> {
         .route("/mailbox", get(mailbox::list))
         .route("/modes", get(operations::modes).post(operations::set_mode))
         .route("/permissions", get(operations::permissions))
+        .route("/portal_sessions", post(portal_sessions::create))
+        .route("/portal_sessions/{id}/take", post(portal_sessions::take))
         .route("/quarantine", get(records::quarantine))
         .route("/refund_requests", post(refund_requests::create))
         .route("/status", get(status::show))

@@ -21,6 +21,8 @@ pub struct RefundBody {
     charge: String,
     /// Minor units; what is left of the charge when not given.
     amount: Option<i64>,
+    /// What the asker takes the charge's currency to be; another one is refused.
+    currency: Option<String>,
     /// One of Stripe's reasons, or words.
     reason: String,
     lane: Option<String>,
@@ -37,6 +39,7 @@ pub async fn create(
         let request = RefundRequest {
             charge: value.charge,
             amount: value.amount,
+            currency: value.currency,
             reason: value.reason,
             lane: value.lane,
         };

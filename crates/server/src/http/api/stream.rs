@@ -14,6 +14,7 @@ use tokio::sync::broadcast;
 use tokio::time::Interval;
 
 use crate::http::auth::Caller;
+use crate::http::console;
 use crate::http::problem::Problem;
 use crate::http::state::AppState;
 
@@ -106,6 +107,6 @@ fn everything() -> Vec<Event> {
 
 fn clock(now: BusinessTime) -> Event {
     let iso = cards::rfc3339(now);
-    let text = format!("{} {} UTC", &iso[..10], &iso[11..16]);
+    let text = console::clock_text(now);
     Event::default().event("clock").data(json!({"iso": iso, "text": text}).to_string())
 }
