@@ -1,13 +1,17 @@
 //! Every page of the console with made-up content, through the real templates, stylesheet and scripts:
 //! `cargo run -p bursar-server --example console_preview -- 7199`, then `http://127.0.0.1:7199/`.
 
-#[path = "../../src/http/console/mod.rs"]
 #[expect(
     dead_code,
     unused_imports,
     reason = "the preview shows pages; it does not handle what only the server needs"
 )]
-mod console;
+mod console {
+    #[path = "../../../src/http/console/assets.rs"]
+    pub mod assets;
+    #[path = "../../../src/http/console/view/mod.rs"]
+    pub mod view;
+}
 mod samples;
 mod samples_system;
 
@@ -32,7 +36,7 @@ use samples::Samples;
 
 /// The header that every page of the real console carries.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-    connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+    connect-src 'self'; form-action 'self'; frame-src 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// Seconds since the start, and the second in which somebody approved: enough of a story to see the pages live.
 static SECOND: AtomicU32 = AtomicU32::new(0);

@@ -8,7 +8,7 @@ use super::console::view::card::{
 use super::console::view::{
     ActorIcon, Amount, ApprovalPage, ApprovalPanel, Card, CaseFile, CasePage, CaseRow, Counts, Demo,
     DemoPerson, Detail, Empty, Icon, InboxPage, InboxView, Inert, LaneLabel, Link, LoginPage, MoneyLine,
-    ProposalRow, Receipt, ReceiptRow, RefundForm, Section, Shell, Stage, Stamp, Status, Tab, TimelineEntry,
+    ObjectRow, ProposalRow, Receipt, ReceiptRow, RefundForm, Section, Shell, Stage, Stamp, Status, Tab, TaskRow, TimelineEntry,
     Tone, Visitor, Vote,
 };
 
@@ -121,7 +121,7 @@ impl Samples {
 
     pub fn inbox(&self, view: &str, selected: Option<&str>) -> InboxPage {
         let rows = if view == "empty" { Vec::new() } else { self.rows(selected.unwrap_or("case_1")) };
-        let tab = |view, count, current| Tab { view, count, current };
+        let tab = |view, count, current| Tab { view, count: Some(count), current };
         let detail = match (rows.is_empty(), selected) {
             (true, _) => None,
             (_, None | Some("case_1")) => Some(Detail::Approval(Box::new(self.panel("open")))),
@@ -310,9 +310,10 @@ impl Samples {
                 condition: None,
                 counterfactual: Some("automatic at or below 100.00 USD".into()),
             }],
+            because: None,
             also: vec![
-                "First refund for this customer".into(),
-                "support-bot has used 1,180.00 of 2,000.00 USD of its day".into(),
+                self.line("First refund for this customer"),
+                self.line("support-bot has used 1,180.00 of 2,000.00 USD of its day"),
             ],
             facts: self.facts(),
             changes: self.changes(),
@@ -429,15 +430,21 @@ impl Samples {
                 refundable: eur(240_000),
                 hint: Some("Automatic up to 100.00 EUR; a controller decides above.".into()),
             }),
-            links: vec![
-                Link {
-                    label: "in_1QxAcme8".into(),
-                    href: "https://dashboard.stripe.com/test/invoices/in_1QxAcme8".into(),
+            tasks: vec![TaskRow {
+                id: "task_1".into(),
+                title: self.line("Look at invoice in_1QxAcme8: the fourth decline"),
+                body: Inert::block(&self.text("The bank gives no reason.\n\n- declined four times"), 600),
+                role: "operator".into(),
+                at: at("13:42"),
+                mine: true,
+            }],
+            objects: vec![
+                ObjectRow {
+                    kind: "invoice".into(),
+                    id: "in_1QxAcme8".into(),
+                    href: Some("https://dashboard.stripe.com/test/invoices/in_1QxAcme8".into()),
                 },
-                Link {
-                    label: "cus_QxAcme91".into(),
-                    href: "https://dashboard.stripe.com/test/customers/cus_QxAcme91".into(),
-                },
+                ObjectRow { kind: "customer".into(), id: "cus_QxAcme91".into(), href: None },
             ],
         }
     }

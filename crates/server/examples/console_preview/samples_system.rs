@@ -78,6 +78,7 @@ impl Samples {
                 head: "c41f9be07a".into(),
                 verified: Some(at("40 s ago")),
             },
+            searched_back_to: None,
             actor: actor.into(),
             object: String::new(),
             rows: (0..).zip(LOG).map(|(index, row)| self.entry(newest - index, index > 1, row)).collect(),
@@ -91,6 +92,7 @@ impl Samples {
         let mut next = || parts.next().unwrap_or_default();
         let (time, actor, kind, object) = (next(), next(), next(), next());
         AuditRow {
+            id: format!("aud_{number}"),
             sequence: number.to_string(),
             at: at(time),
             actor_icon,
@@ -110,11 +112,12 @@ impl Samples {
             note: note.into(),
             status: Status::new(tone, word),
         };
-        let poller = |source: &str, tone, word: &str, last: &str, events: &str| PollerRow {
+        let poller = |source: &str, tone, word: &str, last: &str, error: Option<&str>| PollerRow {
             source: source.into(),
             status: Status::new(tone, word),
-            last: at(last),
-            events: events.into(),
+            last: Some(at(last)),
+            complete_to: Some(at("today 14:02")),
+            error: error.map(|text| self.line(text)),
         };
         let mode = |playbook: &str, tone, word: &str, note: &str| ModeRow {
             playbook: playbook.into(),
@@ -134,9 +137,9 @@ impl Samples {
                 reading("Audit, unsealed", "2", "oldest 0.4 s", Tone::Good, "Normal"),
             ],
             pollers: vec![
-                poller("Webhook endpoint", Tone::Good, "Receiving", "2 s ago", "1,204"),
-                poller("Polling /v1/events", Tone::Good, "Up to date", "8 s ago", "1,204"),
-                poller("Mail server", Tone::Active, "Retrying", "1 min ago", "3"),
+                poller("Webhook endpoint", Tone::Good, "Receiving", "2 s ago", None),
+                poller("Polling /v1/events", Tone::Good, "Up to date", "8 s ago", None),
+                poller("Mail server", Tone::Active, "Retrying", "1 min ago", Some("connection refused")),
             ],
             gaps: vec![GapRow {
                 from: at("11:02:10"),
@@ -150,8 +153,9 @@ impl Samples {
                 job: "decide evt_1QxOsprey (invoice.payment_failed)".into(),
                 error: self.line("reads did not end after 8 rounds; last missing sub_1QxOsprey"),
                 attempts: 5,
-                last: at("13:12"),
+                since: at("13:12"),
             }],
+            may_retry: true,
             modes: vec![
                 mode(
                     "Recovery",

@@ -123,7 +123,7 @@ async fn by_session(state: &AppState, session: &Session) -> Result<Caller, Probl
     })
 }
 
-fn cookie<'p>(parts: &'p Parts, name: &str) -> Option<&'p str> {
+pub fn cookie<'p>(parts: &'p Parts, name: &str) -> Option<&'p str> {
     parts
         .headers
         .get_all(COOKIE)

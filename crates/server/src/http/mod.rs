@@ -21,7 +21,7 @@ pub fn router(state: AppState) -> Router {
         .nest("/api/v1", api::routes())
         .merge(probes::routes())
         .merge(console::routes())
-        .fallback(problem::no_such_page)
+        .fallback(console::no_such_page)
         .layer(axum::middleware::from_fn_with_state(state.clone(), headers::guard))
         .with_state(state)
 }

@@ -14,6 +14,8 @@ use super::status::Status;
 pub struct AuditPage {
     pub shell: Shell,
     pub chain: Chain,
+    /// Not everything was looked through for the filter: how far back it was.
+    pub searched_back_to: Option<Stamp>,
     /// What the reader asked for, put back into the form.
     pub actor: String,
     pub object: String,
@@ -35,6 +37,9 @@ pub struct Chain {
 }
 
 pub struct AuditRow {
+    /// `aud_…`.
+    pub id: String,
+    /// Its place in the chain; nothing while unsealed.
     pub sequence: String,
     pub at: Stamp,
     pub actor_icon: ActorIcon,

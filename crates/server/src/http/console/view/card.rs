@@ -9,10 +9,12 @@ use super::stamp::Stamp;
 pub struct Card {
     pub title: Title,
     pub requester: Requester,
-    /// The policies that ask; at least one.
+    /// Where the mode asks and not policy: `Recovery is in assist mode …`.
+    pub because: Option<String>,
+    /// The policies that decided, one entry a comparison.
     pub why: Vec<Why>,
     /// Other things that are so and that a decider wants to know; ours, not claimed.
-    pub also: Vec<String>,
+    pub also: Vec<Inert>,
     pub facts: Vec<Fact>,
     /// Predicted, and compared with what really happened after execution.
     pub changes: Vec<Change>,

@@ -1,8 +1,6 @@
-//! The card as JSON: the one document behind every rendering. Kept with the approval and covered by its digest, so
-//! reading it back shows people years later exactly what was decided.
-//!
-//! Instants are microseconds since the epoch, amounts minor units with their currency. What changes while a card lies
-//! on the table (votes, time left, ages) is not in it; `Context` supplies that.
+//! The card as JSON: the one document behind every rendering, as the engine makes it of the proposal that the digest
+//! covers. Instants are microseconds of business time, amounts minor units with their currency; `Context` says how a
+//! reader at this moment sees them. Fields that only other surfaces use are passed over.
 
 use serde::Deserialize;
 
@@ -25,10 +23,10 @@ const FACT_CHARS: usize = 80;
 const REQUEST_CHARS: usize = 4_000;
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct CardDocument {
     pub title: TitleDocument,
     pub requester: RequesterDocument,
+    pub because: Option<String>,
     pub why: Vec<WhyDocument>,
     #[serde(default)]
     pub also: Vec<String>,
@@ -40,11 +38,18 @@ pub struct CardDocument {
     pub if_wrong: IfWrongDocument,
     pub who: WhoDocument,
     pub expiry: ExpiryDocument,
+    /// The object at Stripe that it is done to.
+    pub target: Option<TargetDocument>,
     pub digest: String,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+pub struct TargetDocument {
+    pub kind: String,
+    pub id: String,
+}
+
+#[derive(Debug, Deserialize)]
 pub struct TitleDocument {
     pub verb: String,
     pub amount: Option<i64>,
@@ -61,7 +66,6 @@ fn to() -> String {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct RequesterDocument {
     /// `person`, `api_key`, `agent`, `playbook`, `engine`, as the actor's own kind.
     pub kind: String,
@@ -73,7 +77,6 @@ pub struct RequesterDocument {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct WhyDocument {
     pub policy: String,
     pub file: String,
@@ -85,7 +88,6 @@ pub struct WhyDocument {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct ComparisonDocument {
     pub fact: String,
     pub value: String,
@@ -94,7 +96,6 @@ pub struct ComparisonDocument {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct FactDocument {
     pub label: String,
     pub value: String,
@@ -113,7 +114,6 @@ pub enum SourceDocument {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct ChangeDocument {
     pub kind: ChangeKindDocument,
     pub object: String,
@@ -130,7 +130,6 @@ pub enum ChangeKindDocument {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct RequestDocument {
     pub line: String,
     pub idempotency_key: String,
@@ -138,14 +137,12 @@ pub struct RequestDocument {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct IfWrongDocument {
     pub headline: String,
     pub compensation: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct WhoDocument {
     pub requirements: Vec<RequirementDocument>,
     #[serde(default)]
@@ -153,23 +150,22 @@ pub struct WhoDocument {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct RequirementDocument {
     pub role: String,
     pub quorum: u32,
+    /// Yes-votes so far by holders of the role.
+    pub yes: u32,
     #[serde(default)]
     pub people: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct ExcludedDocument {
     pub name: String,
     pub why: String,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct ExpiryDocument {
     pub at: i64,
     pub then: String,
@@ -179,18 +175,18 @@ pub struct ExpiryDocument {
 pub trait Context {
     /// Decimals of a currency, by its lower-case code.
     fn exponent(&self, currency: &str) -> u8;
-    /// An instant (microseconds) in the installation's zone: `Fri 21 Nov 2026, 17:00`.
+    /// An instant in full: `Fri 21 Nov 2026, 17:00 UTC`.
     fn moment(&self, micros: i64) -> Stamp;
+    /// The same, short: `today 14:02`.
+    fn when(&self, micros: i64) -> Stamp;
     /// The same as an age: `12 s ago`.
     fn age(&self, micros: i64) -> Stamp;
-    /// Yes-votes so far by holders of a role.
-    fn votes(&self, role: &str) -> u32;
 }
 
 impl CardDocument {
     pub fn into_card(self, context: &impl Context) -> Card {
         let requirement = |requirement: RequirementDocument| Requirement {
-            votes: context.votes(&requirement.role),
+            votes: requirement.yes,
             role: requirement.role,
             quorum: requirement.quorum,
             people: requirement.people,
@@ -198,9 +194,10 @@ impl CardDocument {
         Card {
             title: title(self.title, context),
             requester: requester(self.requester, context),
+            because: self.because,
             why: self.why.into_iter().map(why).collect(),
-            also: self.also,
-            facts: self.facts.into_iter().map(|fact| self::fact(fact, context)).collect(),
+            also: self.also.iter().map(|line| Inert::line(line)).collect(),
+            facts: self.facts.into_iter().map(|fact| fact.into_fact(context)).collect(),
             changes: self.changes.into_iter().map(change).collect(),
             request: Request {
                 line: self.request.line,
@@ -244,7 +241,7 @@ fn requester(document: RequesterDocument, context: &impl Context) -> Requester {
         name: Inert::capped(&document.name, 80),
         id: document.id,
         on_behalf_of: document.on_behalf_of.as_deref().map(Inert::line),
-        at: context.moment(document.at),
+        at: context.when(document.at),
         claim: document.claim.as_deref().map(|claim| Inert::capped(claim, CLAIM_CHARS)),
     }
 }
@@ -265,17 +262,20 @@ fn why(document: WhyDocument) -> Why {
     }
 }
 
-fn fact(document: FactDocument, context: &impl Context) -> Fact {
-    Fact {
-        label: document.label,
-        value: Inert::capped(&document.value, FACT_CHARS),
-        source: match document.source {
-            SourceDocument::Stripe => Provenance::Stripe,
-            SourceDocument::Derived => Provenance::Derived,
-            SourceDocument::Claimed => Provenance::Claimed,
-        },
-        age: document.as_of.map(|at| context.age(at)),
-        guard: document.guard,
+impl FactDocument {
+    pub fn into_fact(self, context: &impl Context) -> Fact {
+        Fact {
+            label: self.label,
+            value: Inert::capped(&self.value, FACT_CHARS),
+            source: match self.source {
+                SourceDocument::Stripe => Provenance::Stripe,
+                SourceDocument::Derived => Provenance::Derived,
+                SourceDocument::Claimed => Provenance::Claimed,
+            },
+            // What was read from elsewhere has an age; what is computed or claimed is as old as the card.
+            age: self.as_of.filter(|_| matches!(self.source, SourceDocument::Stripe)).map(|at| context.age(at)),
+            guard: self.guard,
+        }
     }
 }
 

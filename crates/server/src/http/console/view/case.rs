@@ -6,7 +6,7 @@ use super::amount::Amount;
 use super::card::Fact;
 use super::icon::{ActorIcon, Icon};
 use super::inert::Inert;
-use super::shell::{LaneLabel, Link, Shell};
+use super::shell::{LaneLabel, Shell};
 use super::stamp::Stamp;
 use super::status::Status;
 
@@ -45,8 +45,31 @@ pub struct CaseFile {
     pub timeline: Vec<TimelineEntry>,
     /// Where a charge exists of which something is left to refund.
     pub refund: Option<RefundForm>,
-    /// The objects it is about, at Stripe and here.
-    pub links: Vec<Link>,
+    /// What people were asked to do and have not done.
+    pub tasks: Vec<TaskRow>,
+    /// The objects it is about.
+    pub objects: Vec<ObjectRow>,
+}
+
+/// Something a person should do.
+pub struct TaskRow {
+    pub id: String,
+    pub title: Inert,
+    /// Line breaks kept.
+    pub body: Inert,
+    pub role: String,
+    pub at: Stamp,
+    /// The reader holds the role and may tick it off.
+    pub mine: bool,
+}
+
+/// An object at Stripe.
+pub struct ObjectRow {
+    /// `invoice`.
+    pub kind: String,
+    pub id: String,
+    /// Stripe's dashboard; nothing where there is none, as in the demo.
+    pub href: Option<String>,
 }
 
 pub struct MoneyLine {

@@ -21,6 +21,8 @@ pub struct HealthPage {
     pub pollers: Vec<PollerRow>,
     pub gaps: Vec<GapRow>,
     pub dead_letters: Vec<DeadLetterRow>,
+    /// The reader may try them again.
+    pub may_retry: bool,
     pub modes: Vec<ModeRow>,
 }
 
@@ -36,9 +38,12 @@ pub struct Reading {
 pub struct PollerRow {
     pub source: String,
     pub status: Status,
-    pub last: Stamp,
-    /// Grouped figure of events read in the last hour.
-    pub events: String,
+    /// When it was last asked; nothing before the first time.
+    pub last: Option<Stamp>,
+    /// Up to when nothing is missing.
+    pub complete_to: Option<Stamp>,
+    /// What it said last, where that was an error.
+    pub error: Option<Inert>,
 }
 
 /// A time in which events may have been missed.
@@ -58,8 +63,8 @@ pub struct DeadLetterRow {
     /// `decide evt_… (invoice.payment_failed)`.
     pub job: String,
     pub error: Inert,
-    pub attempts: u32,
-    pub last: Stamp,
+    pub attempts: i64,
+    pub since: Stamp,
 }
 
 /// How far a playbook may go on a lane.

@@ -70,7 +70,8 @@ impl InboxView {
 
 pub struct Tab {
     pub view: InboxView,
-    pub count: u32,
+    /// Nothing where counting would take reading everything.
+    pub count: Option<u32>,
     pub current: bool,
 }
 
@@ -83,7 +84,7 @@ pub enum Detail {
 pub struct CaseRow {
     /// `case_…`; rows keep their place by it when the page is read again.
     pub id: String,
-    /// `/inbox?view=…&selected=case_…`.
+    /// `/inbox?view=…&selected=…`: its approval where it has an open one, so that the receipt follows in its place.
     pub href: String,
     /// The full page: `/approvals/…` or `/cases/…`.
     pub open_href: String,

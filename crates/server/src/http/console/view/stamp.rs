@@ -4,7 +4,7 @@ use askama::Template;
 use askama::filters::HtmlSafe;
 
 /// Shown as `text`; the exact instant stands in the tooltip and for machines.
-#[derive(Clone, Debug, PartialEq, Eq, Template)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Template)]
 #[template(path = "parts/stamp.html")]
 pub struct Stamp {
     /// RFC 3339 in UTC.

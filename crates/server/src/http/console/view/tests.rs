@@ -154,11 +154,11 @@ fn the_card_document_reads_back_as_the_card() {
         fn moment(&self, micros: i64) -> console::view::Stamp {
             console::view::Stamp::new(micros.to_string(), "a moment")
         }
+        fn when(&self, micros: i64) -> console::view::Stamp {
+            console::view::Stamp::new(micros.to_string(), "today")
+        }
         fn age(&self, micros: i64) -> console::view::Stamp {
             console::view::Stamp::new(micros.to_string(), "12 s ago")
-        }
-        fn votes(&self, role: &str) -> u32 {
-            u32::from(role == "controller")
         }
     }
     let json = r#"{
@@ -171,7 +171,7 @@ fn the_card_document_reads_back_as_the_card() {
         "changes": [{"kind": "side_effect", "object": "customer", "what": "mail"}],
         "request": {"line": "POST /v1/refunds", "idempotency_key": "k", "body": "amount=64000"},
         "if_wrong": {"headline": "Not reversible", "compensation": null},
-        "who": {"requirements": [{"role": "controller", "quorum": 1, "people": ["Carl"]}], "excluded": [{"name": "Sam", "why": "requester"}]},
+        "who": {"requirements": [{"role": "controller", "quorum": 1, "yes": 1, "people": ["Carl"]}], "excluded": [{"name": "Sam", "why": "requester"}]},
         "expiry": {"at": 9, "then": "Rejected; nothing is sent"},
         "digest": "7c1e"
     }"#;

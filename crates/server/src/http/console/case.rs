@@ -1,0 +1,192 @@
+//! `/cases/{id}`: one problem on one object, its story, its money, what is proposed and what is to do.
+
+use axum::extract::Path;
+use axum::response::{IntoResponse, Redirect, Response};
+use bursar_domain::id::CaseId;
+
+use super::documents::{self, CaseDocument, ProposalDocument, TaskDocument};
+use super::posted::{Nothing, Posted};
+use super::reading::{Reading, amount_of, micros};
+use super::said::Said;
+use super::view::{
+    CaseFile, CasePage, Inert, LaneLabel, MoneyLine, ObjectRow, ProposalRow, RefundForm, Section, Stamp, TaskRow,
+};
+use super::visit::Visit;
+use super::wording;
+use crate::http::problem::Problem;
+
+mod story;
+
+pub async fn show(visit: Visit, Path(id): Path<String>) -> Response {
+    let page = page(&visit, &id).await.map(|page| visit.page(&page));
+    visit.answer(page).await
+}
+
+async fn page(visit: &Visit, id: &str) -> Result<CasePage, Problem> {
+    let document = read(visit, id).await?;
+    let survey = visit.survey().await?;
+    let heading = format!("{}, {}", title(&document), subject(&document));
+    let shell = visit.shell(Inert::capped(&heading, 80).text(), Section::Inbox, &survey);
+    Ok(CasePage { shell, file: file(visit, document)? })
+}
+
+pub(super) async fn read(visit: &Visit, id: &str) -> Result<CaseDocument, Problem> {
+    let id: CaseId = id.parse().map_err(|_| Problem::not_found("case"))?;
+    documents::read(visit.engine().case(&id).await?)
+}
+
+/// Whom it is about: by name where there is one.
+pub(super) fn subject(case: &CaseDocument) -> &str {
+    case.customer_name.as_deref().or(case.customer.as_deref()).unwrap_or(&case.about.id)
+}
+
+/// What happened, in a few words of ours.
+pub(super) fn title(case: &CaseDocument) -> String {
+    case.class.as_deref().map_or_else(|| wording::words(&case.playbook), wording::class)
+}
+
+/// One line more for the queue.
+pub(super) fn summary(case: &CaseDocument, reading: Reading) -> String {
+    if let Some(what) = &case.blocked_on {
+        return format!("not known: {what}");
+    }
+    let until = case.waiting_until.as_deref().and_then(micros);
+    // The playbook's own line is `2,400.00 EUR unpaid: declined for now (…)`; the amount stands beside it.
+    let told = case.title.split_once(": ").map_or("", |(_, rest)| rest);
+    match (until, told) {
+        (Some(at), "") => format!("looks again {}", reading.when(at).text),
+        (Some(at), told) => format!("{told} · looks again {}", reading.when(at).text),
+        (None, "") => case.about.id.clone(),
+        (None, told) => told.to_owned(),
+    }
+}
+
+/// The file as pages show it.
+pub(super) fn file(visit: &Visit, case: CaseDocument) -> Result<CaseFile, Problem> {
+    let reading = visit.reading();
+    let lane = visit.lane_of(&case.lane);
+    let when = |at: &str| micros(at).map(|at| reading.when(at)).unwrap_or_default();
+    let asks = case.proposals.iter().any(|proposal| proposal.state == "asking");
+    Ok(CaseFile {
+        title: title(&case),
+        subject: Inert::capped(subject(&case), 80),
+        subject_id: case.customer.clone(),
+        amount: amount_of(case.amount, case.currency.as_deref()),
+        status: wording::case_status(&case.state, case.class.as_deref(), case.outcome.as_deref(), asks),
+        class: case.class.as_deref().map(wording::words),
+        class_rule: case.decisions.last().map(|decision| decision.rule.clone()),
+        waiting_for: waiting_for(&case, reading),
+        owner: None,
+        opened: when(&case.opened_at),
+        due: case.due_at.as_deref().filter(|_| case.state != "closed").map(when),
+        money: case.money.iter().filter_map(money_line).collect(),
+        timeline: case.timeline.iter().map(|line| story::entry(line, reading)).collect(),
+        refund: refund_form(&case),
+        tasks: case.tasks.iter().filter(|task| task.state == "open").map(|task| task_row(visit, task)).collect(),
+        objects: objects(visit, &case, &lane),
+        proposals: case.proposals.iter().rev().map(|proposal| proposal_row(proposal, reading)).collect(),
+        facts: case.facts.into_iter().map(|fact| fact.into_fact(&reading)).collect(),
+        id: case.id,
+        lane,
+    })
+}
+
+/// What is waiting for what.
+fn waiting_for(case: &CaseDocument, reading: Reading) -> Option<String> {
+    match case.state.as_str() {
+        "waiting" => {
+            let at = micros(case.waiting_until.as_deref()?)?;
+            Some(format!("Waits until {}, then looks again. Stripe's own retries go on meanwhile.", reading.when(at).text))
+        }
+        "blocked" => Some(format!("Stands still: {} is not known. It looks again by itself.", case.blocked_on.as_deref()?)),
+        "needs_person" if case.tasks.iter().any(|task| task.state == "open") => {
+            Some("Waits for a person to do what stands below.".to_owned())
+        }
+        "needs_person" => Some("Waits for a decision.".to_owned()),
+        _ => None,
+    }
+}
+
+fn money_line(line: &documents::MoneyDocument) -> Option<MoneyLine> {
+    let amount = amount_of(Some(line.amount), Some(&line.currency))?;
+    Some(MoneyLine { label: line.label.clone(), amount, total: line.total })
+}
+
+fn refund_form(case: &CaseDocument) -> Option<RefundForm> {
+    let left = case.refundable.as_ref()?;
+    Some(RefundForm {
+        charge: left.charge.clone(),
+        refundable: amount_of(Some(left.amount), Some(&left.currency))?,
+        hint: Some("Policy decides whether it goes through by itself or somebody is asked first.".to_owned()),
+    })
+}
+
+fn task_row(visit: &Visit, task: &TaskDocument) -> TaskRow {
+    TaskRow {
+        id: task.id.clone(),
+        title: Inert::line(&task.body.title),
+        body: Inert::block(task.body.body.trim(), 1_000),
+        role: task.role.clone(),
+        at: visit.reading().when(task.created_at),
+        mine: visit.caller.roles.iter().any(|role| role.as_str() == task.role),
+    }
+}
+
+fn proposal_row(proposal: &ProposalDocument, reading: Reading) -> ProposalRow {
+    let reason = proposal.why.as_deref().filter(|why| !why.is_empty()).unwrap_or(&proposal.reason);
+    ProposalRow {
+        title: proposal.headline.clone(),
+        reason: Inert::line(reason),
+        status: wording::proposal_status(&proposal.state),
+        href: proposal.approval.as_ref().map(|id| format!("/approvals/{id}")),
+        at: micros(&proposal.proposed_at).map_or_else(Stamp::default, |at| reading.when(at)),
+    }
+}
+
+fn objects(visit: &Visit, case: &CaseDocument, lane: &LaneLabel) -> Vec<ObjectRow> {
+    let about = Some((case.about.kind.as_str(), case.about.id.as_str()));
+    let charge = case.refundable.as_ref().map(|left| ("charge", left.charge.as_str()));
+    let customer = case.customer.as_deref().map(|id| ("customer", id));
+    let mut rows: Vec<ObjectRow> = Vec::new();
+    for (kind, id) in [about, charge, customer].into_iter().flatten() {
+        if rows.iter().all(|row| row.id != id) {
+            // The demo's Stripe has no dashboard.
+            let href = if visit.state.demo.is_some() { None } else { dashboard(kind, id, lane) };
+            rows.push(ObjectRow { kind: kind.replace('_', " "), id: id.to_owned(), href });
+        }
+    }
+    rows
+}
+
+/// Stripe's own page of an object. Ids are checked, so that none can lead elsewhere.
+pub(super) fn dashboard(kind: &str, id: &str, lane: &LaneLabel) -> Option<String> {
+    let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let place = match kind {
+        "invoice" => "invoices",
+        "charge" => "payments",
+        "customer" => "customers",
+        "subscription" => "subscriptions",
+        _ => return None,
+    };
+    let mode = if lane.livemode { "" } else { "test/" };
+    (plain(id) && plain(&lane.account))
+        .then(|| format!("https://dashboard.stripe.com/{}/{mode}{place}/{id}", lane.account))
+}
+
+pub async fn finish_task(Path((case, task)): Path<(String, String)>, posted: Posted<Nothing>) -> Response {
+    let visit = posted.visit;
+    let done = finish(&visit, &case, &task).await;
+    visit.answer(done).await
+}
+
+/// Whoever holds the role of the task may tick it off.
+async fn finish(visit: &Visit, case: &str, task: &str) -> Result<Response, Problem> {
+    let document = read(visit, case).await?;
+    let known = document.tasks.iter().find(|known| known.id == task);
+    let known = known.ok_or_else(|| Problem::not_found("task"))?;
+    if !visit.caller.roles.iter().any(|role| role.as_str() == known.role) {
+        return Err(Problem::forbidden(format!("this task is for the role {}; nothing was changed", known.role)));
+    }
+    visit.engine().finish_task(&visit.caller.actor, task).await?;
+    Ok(Said::TaskDone.with(Redirect::to(&format!("/cases/{}", document.id)).into_response()))
+}

@@ -1,0 +1,101 @@
+//! One line of a case's timeline: who, what, and how it came out.
+
+use serde_json::Value;
+
+use crate::http::console::documents::LineDocument;
+use crate::http::console::reading::{Reading, micros};
+use crate::http::console::view::{ActorIcon, Inert, Status, TimelineEntry, Tone};
+use crate::http::console::wording;
+
+pub(super) fn entry(line: &LineDocument, reading: Reading) -> TimelineEntry {
+    let mut entry = TimelineEntry {
+        actor: wording::actor_icon(&line.actor.kind),
+        name: Inert::capped(&name(&line.actor.label), 60),
+        what: wording::words(&line.kind).to_lowercase(),
+        amount: None,
+        detail: None,
+        href: None,
+        status: None,
+        at: micros(&line.at).map(|at| reading.when(at)).unwrap_or_default(),
+    };
+    let data = &line.data;
+    match line.kind.as_str() {
+        "event" => event(&mut entry, data),
+        "decision" => decision(&mut entry, data, reading),
+        "proposal" => proposal(&mut entry, data),
+        "vote" => vote(&mut entry, data),
+        "execution" => execution(&mut entry, data),
+        "closed" => entry.what = format!("closed the case: {}", text(data, "outcome")),
+        _ => {}
+    }
+    entry
+}
+
+/// `playbook recovery` -> `Recovery`.
+fn name(label: &str) -> String {
+    let bare = ["playbook ", "agent ", "API key "].iter().find_map(|kind| label.strip_prefix(kind));
+    wording::capitalised(bare.unwrap_or(label))
+}
+
+fn text<'d>(data: &'d Value, field: &str) -> &'d str {
+    data[field].as_str().unwrap_or_default()
+}
+
+/// Those that say something, in a row.
+fn joined<'t>(parts: impl IntoIterator<Item = &'t str>) -> Option<Inert> {
+    let told: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    (!told.is_empty()).then(|| Inert::line(&told.join(" · ")))
+}
+
+fn event(entry: &mut TimelineEntry, data: &Value) {
+    entry.actor = ActorIcon::Stripe;
+    entry.name = Inert::line("Stripe");
+    text(data, "type").clone_into(&mut entry.what);
+    if data["opened"] == true {
+        entry.detail = Some(Inert::line("opened this case"));
+    }
+}
+
+fn decision(entry: &mut TimelineEntry, data: &Value, reading: Reading) {
+    entry.what = format!("found: {}", wording::class(text(data, "class")).to_lowercase());
+    let again = data["wake_at"].as_i64().map(|at| format!("looks again {}", reading.when(at).text));
+    entry.detail = joined([text(data, "rule"), text(data, "incomplete"), again.as_deref().unwrap_or_default()]);
+}
+
+fn proposal(entry: &mut TimelineEntry, data: &Value) {
+    let headline = text(data, "headline");
+    entry.what = format!("wants to: {headline}");
+    entry.status = Some(wording::ruling_status(text(data, "ruling")));
+    entry.href = data["approval"].as_str().map(|id| format!("/approvals/{id}"));
+    let policies: Vec<&str> = data["policies"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let notes: Vec<&str> = data["notes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    entry.detail = joined([text(data, "reason"), &policies.join(", "), &notes.join("; ")]);
+}
+
+fn vote(entry: &mut TimelineEntry, data: &Value) {
+    entry.href = data["approval"].as_str().map(|id| format!("/approvals/{id}"));
+    let (what, status) = match (text(data, "choice"), text(data, "state")) {
+        ("approve", _) => ("approved it", Status::new(Tone::Good, "Yes")),
+        ("reject", _) => ("rejected it", Status::new(Tone::Bad, "No")),
+        (_, "expired") => ("let the approval expire: nobody decided", wording::proposal_status("expired")),
+        _ => ("voted", Status::new(Tone::Quiet, "Vote")),
+    };
+    what.clone_into(&mut entry.what);
+    entry.status = Some(status);
+    entry.detail = data["reason"].as_str().filter(|reason| !reason.is_empty()).map(|reason| Inert::line(&format!("“{reason}”")));
+}
+
+fn execution(entry: &mut TimelineEntry, data: &Value) {
+    let headline = match text(data, "headline") {
+        "" => text(data, "verb"),
+        headline => headline,
+    };
+    let state = text(data, "state");
+    entry.what = match state {
+        "done" => format!("carried out: {headline}"),
+        "void" => format!("did not carry out: {headline}"),
+        _ => format!("tried to carry out: {headline}"),
+    };
+    entry.status = Some(wording::proposal_status(state));
+    entry.detail = joined([text(data, "why"), text(data, "code"), text(data, "object"), text(data, "request_id")]);
+}

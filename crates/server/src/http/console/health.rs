@@ -1,0 +1,190 @@
+//! `/health`: how far behind, what is stuck, what may act.
+
+use axum::extract::Path;
+use axum::response::{IntoResponse, Redirect, Response};
+use bursar_domain::role::Role;
+use bursar_engine::{Health, LaneHealth};
+use serde_json::Value;
+
+use super::posted::{Nothing, Posted};
+use super::reading::{Reading, count, length, micros};
+use super::said::Said;
+use super::view::{
+    self, DeadLetterRow, GapRow, HealthPage, Icon, Inert, ModeRow, PollerRow, Section, Stamp, Status, Tone,
+};
+use super::visit::Visit;
+use super::wording;
+use crate::http::problem::Problem;
+
+/// Those who may try a parked job again.
+const RETRIES: [Role; 2] = [Role::Platform, Role::Operator];
+const ROWS: i64 = 25;
+/// Work that has been due longer than this is late.
+const LATE_S: u64 = 60;
+
+pub async fn show(visit: Visit) -> Response {
+    let page = page(&visit).await.map(|page| visit.page(&page));
+    visit.answer(page).await
+}
+
+async fn page(visit: &Visit) -> Result<HealthPage, Problem> {
+    let engine = visit.engine();
+    let health = engine.health().await?;
+    let (business, machine) = (visit.reading(), Reading::machine(engine.clocks().machine()));
+    let (overall, sentence) = overall(&health);
+    let now = engine.clocks().machine().micros();
+    Ok(HealthPage {
+        shell: visit.shell("Health", Section::Health, &visit.survey().await?),
+        overall,
+        sentence,
+        readings: readings(&health),
+        pollers: pollers(&health, now, business, machine),
+        gaps: engine.gaps(ROWS).await?.items.iter().map(|gap| gap_row(gap, business)).collect(),
+        dead_letters: engine.dead_letters(ROWS).await?.items.iter().map(|row| dead_letter(row, machine)).collect(),
+        may_retry: visit.caller.roles.iter().any(|role| RETRIES.contains(role)),
+        modes: engine.modes().await?.items.iter().map(mode_row).collect(),
+    })
+}
+
+fn overall(health: &Health) -> (Status, String) {
+    let mut troubles: Vec<String> = Vec::new();
+    if let Some((scope, reason)) = health.kill_switches.first() {
+        troubles.push(format!("the kill switch of {scope} is thrown ({reason})"));
+    }
+    if !health.unconnected.is_empty() {
+        troubles.push(format!("{} has not answered yet", health.unconnected.join(", ")));
+    }
+    troubles.extend(
+        health.lanes.iter().filter(|lane| lane.last_error.is_some()).map(|lane| format!("{} cannot be read", lane.lane)),
+    );
+    match health.queue.dead {
+        0 => {}
+        1 => troubles.push("one job gave up".to_owned()),
+        many => troubles.push(format!("{many} jobs gave up")),
+    }
+    if is_late(health) {
+        troubles.push("work is late".to_owned());
+    }
+    if !health.mail {
+        troubles.push("no mail server is configured, so letters wait".to_owned());
+    }
+    match troubles.as_slice() {
+        [] => (Status::new(Tone::Good, "Well"), "Everything that arrived is handled.".to_owned()),
+        [one] => {
+            (Status::new(Tone::Warn, "One thing to look at").with_icon(Icon::Warn), super::notice::sentence(one))
+        }
+        many => {
+            let word = format!("{} things to look at", many.len());
+            (Status::new(Tone::Warn, word).with_icon(Icon::Warn), super::notice::sentence(&many.join("; ")))
+        }
+    }
+}
+
+fn is_late(health: &Health) -> bool {
+    health.oldest_due_age_s.is_some_and(|age| age > LATE_S)
+}
+
+fn readings(health: &Health) -> Vec<view::Reading> {
+    let oldest = |age: Option<u64>| age.map_or_else(|| "nothing waits".to_owned(), |age| format!("oldest {}", span(age)));
+    let reading = |label: &str, value: i64, note: String, good: bool| view::Reading {
+        label: label.to_owned(),
+        value: count(value),
+        note,
+        status: if good { Status::new(Tone::Good, "Normal") } else { Status::new(Tone::Warn, "Look") },
+    };
+    let newest = health.last_event_age_s.map_or_else(|| "none yet".to_owned(), |age| format!("last {} ago", span(age)));
+    vec![
+        reading("Events kept", health.events, newest, true),
+        reading("Work due", health.queue.due + health.queue.leased, oldest(health.oldest_due_age_s), !is_late(health)),
+        reading("Work planned", health.queue.later, "timers in the future".to_owned(), true),
+        reading("Gave up", health.queue.dead, "jobs that wait for a person".to_owned(), health.queue.dead == 0),
+        reading("Open approvals", health.approvals_pending, oldest(health.oldest_approval_age_s), true),
+        reading("Quarantined", health.quarantined, "signed, but not believed".to_owned(), health.quarantined == 0),
+        reading("Audit, unsealed", health.audit_unsealed, "sealed within a second".to_owned(), health.audit_unsealed < 1_000),
+    ]
+}
+
+fn span(seconds: u64) -> String {
+    length(i64::try_from(seconds).unwrap_or(i64::MAX))
+}
+
+fn pollers(health: &Health, now: i64, business: Reading, machine: Reading) -> Vec<PollerRow> {
+    let unconnected = health.unconnected.iter().map(|name| PollerRow {
+        source: name.clone(),
+        status: Status::new(Tone::Bad, "Not connected").with_icon(Icon::Warn),
+        last: None,
+        complete_to: None,
+        error: None,
+    });
+    health.lanes.iter().map(|lane| poller(lane, now, business, machine)).chain(unconnected).collect()
+}
+
+fn poller(lane: &LaneHealth, now: i64, business: Reading, machine: Reading) -> PollerRow {
+    let status = match (&lane.stopped, &lane.last_error) {
+        (Some(_), _) => Status::new(Tone::Bad, "Stopped"),
+        (None, Some(_)) => Status::new(Tone::Bad, "Does not answer").with_icon(Icon::Warn),
+        (None, None) => Status::new(Tone::Good, "Reading"),
+    };
+    let polled = lane.polled_age_s.and_then(|age| i64::try_from(age).ok());
+    PollerRow {
+        source: format!("{} ({})", lane.lane, lane.sources.join(" and ")),
+        status,
+        last: polled.map(|age_s| machine.age(now.saturating_sub(age_s.saturating_mul(1_000_000)))),
+        complete_to: lane.complete_to.as_deref().and_then(micros).map(|at| business.when(at)),
+        error: lane.last_error.as_deref().or(lane.stopped.as_deref()).map(Inert::line),
+    }
+}
+
+fn gap_row(gap: &Value, business: Reading) -> GapRow {
+    let stamp = |field: &str| gap[field].as_str().and_then(micros).map_or_else(Stamp::default, |at| business.exact(at));
+    let events = gap["events"].as_i64().unwrap_or(0);
+    GapRow {
+        from: stamp("from"),
+        to: stamp("to"),
+        length: length(gap["length_s"].as_i64().unwrap_or(0)),
+        held: match events {
+            1 => "1 event, found by polling".to_owned(),
+            many => format!("{} events, found by polling", count(many)),
+        },
+        status: Status::new(Tone::Good, "Filled"),
+    }
+}
+
+fn dead_letter(row: &Value, machine: Reading) -> DeadLetterRow {
+    let text = |field: &str| row[field].as_str().unwrap_or_default();
+    let about = row["about"].as_object().into_iter().flatten().find_map(|(_, value)| value.as_str());
+    DeadLetterRow {
+        id: text("id").to_owned(),
+        job: format!("{} {}", text("kind"), about.unwrap_or_default()),
+        error: Inert::capped(text("error"), 400),
+        attempts: row["attempts"].as_i64().unwrap_or(0),
+        since: micros(text("created_at")).map_or_else(Stamp::default, |at| machine.exact(at)),
+    }
+}
+
+fn mode_row(row: &Value) -> ModeRow {
+    let text = |field: &str| row[field].as_str().unwrap_or_default();
+    let (tone, note) = match text("mode") {
+        "automate" => (Tone::Good, "Follows policy: acts by itself where policy allows"),
+        "assist" => (Tone::Active, "Asks people about everything that leaves Bursar"),
+        _ => (Tone::Quiet, "Records what it would have done"),
+    };
+    ModeRow {
+        playbook: wording::capitalised(text("playbook")),
+        lane: text("lane").to_owned(),
+        status: Status::new(tone, wording::capitalised(text("mode"))),
+        note: note.to_owned(),
+    }
+}
+
+pub async fn retry(Path(id): Path<String>, posted: Posted<Nothing>) -> Response {
+    let visit = posted.visit;
+    let retried = try_again(&visit, &id).await;
+    visit.answer(retried).await
+}
+
+async fn try_again(visit: &Visit, id: &str) -> Result<Response, Problem> {
+    visit.caller.require(&RETRIES)?;
+    visit.engine().retry_dead_letter(&visit.caller.actor, id).await?;
+    Ok(Said::Retried.with(Redirect::to("/health").into_response()))
+}
