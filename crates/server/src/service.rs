@@ -156,7 +156,8 @@ fn files_with(dir: &Path, extension: &str) -> anyhow::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn mail(config: &Config) -> anyhow::Result<Option<SmtpMail>> {
+/// The mail server, where one is configured.
+pub fn mail(config: &Config) -> anyhow::Result<Option<SmtpMail>> {
     let mail = &config.settings.mail;
     let Some(smtp) = &mail.smtp else { return Ok(None) };
     let from = mail.from.clone().context("[mail] smtp is set, and from is not: in whose name are letters sent?")?;

@@ -3,6 +3,7 @@
 mod audit;
 mod data;
 mod listen;
+mod outside;
 mod policies;
 mod secrets;
 mod stripe;
@@ -11,9 +12,9 @@ use super::finding::Finding;
 use crate::cli::session::Session;
 use crate::config::{self, Config};
 
-/// Every check of a readable configuration. Each is quick, changes nothing and asks nobody outside this machine.
+/// Every check of a readable configuration. Each is quick and changes nothing.
 const CHECKS: &[fn(&Config, &Session) -> Vec<Finding>] =
-    &[data::check, secrets::check, policies::check, stripe::check, approvals, listen::check, audit::check];
+    &[data::check, secrets::check, policies::check, stripe::check, outside::check, approvals, listen::check, audit::check];
 
 pub fn all(session: &Session) -> Vec<Finding> {
     let config = match config::load(&session.options(), &session.environment) {
