@@ -89,7 +89,7 @@ impl Engine {
             inputs: serde_json::to_vec(&outcome.known).map_err(|error| Error::Broken(error.to_string()))?,
             gathered,
             actor: Actor::Playbook { name: asked.playbook.name.to_owned(), author: None },
-            lines: lines(&asked.signal, &outcome, thought.case.is_none()),
+            lines: lines(&asked.signal, &outcome, thought.case.as_ref()),
             withdrawn,
             filings: outcome.filings,
             timer,
@@ -260,10 +260,15 @@ fn next_state(outcome: &Outcome, now: BusinessTime) -> CaseState {
     }
 }
 
-fn lines(signal: &str, outcome: &Outcome, opened: bool) -> Vec<Line> {
+/// What people read. Looking again and finding the same is kept as a decision and not told again.
+fn lines(signal: &str, outcome: &Outcome, before: Option<&Case>) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
+    let same_class = before.is_some_and(|case| case.class.as_deref() == Some(outcome.classified.class));
+    if same_class && outcome.filings.is_empty() && outcome.plan.close.is_none() {
+        return lines;
+    }
     if signal.contains('.') {
-        lines.push(("event", Some(Actor::Engine), json!({"type": signal, "opened": opened})));
+        lines.push(("event", Some(Actor::Engine), json!({"type": signal, "opened": before.is_none()})));
     }
     lines.push((
         "decision",

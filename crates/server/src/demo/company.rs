@@ -1,8 +1,10 @@
 //! The people of the demo and what they have on their desks when it opens.
 
+use std::collections::BTreeMap;
+
 use bursar_domain::actor::Actor;
 use bursar_domain::role::Role;
-use bursar_engine::{Engine, NewPerson, RefundRequest};
+use bursar_engine::{Engine, NewPerson, PlaybookSettings, RefundRequest};
 use bursar_fake_stripe::FakeStripe;
 use bursar_store::people::Token;
 use serde_json::{Value, json};
@@ -10,6 +12,7 @@ use serde_json::{Value, json};
 use super::state::Saved;
 use crate::http::auth::{hash_of, new_token};
 use crate::http::state::DemoPerson;
+use crate::service;
 
 pub fn people() -> Vec<DemoPerson> {
     [
@@ -20,6 +23,16 @@ pub fn people() -> Vec<DemoPerson> {
     ]
     .map(|(name, email, role)| DemoPerson { name: name.to_owned(), email: email.to_owned(), role })
     .to_vec()
+}
+
+/// The defaults, in the company's own name.
+pub fn playbook_settings() -> anyhow::Result<BTreeMap<String, PlaybookSettings>> {
+    let mut settings = service::default_playbook_settings()?;
+    if let Some(recovery) = settings.get_mut("recovery") {
+        recovery.body["company"] = "Northwind SaaS".into();
+        recovery.body["support_address"] = "billing@northwind.example".into();
+    }
+    Ok(settings)
 }
 
 /// Creates people and tokens where they are missing; answers the tokens by role.

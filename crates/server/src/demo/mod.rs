@@ -198,7 +198,7 @@ fn settings(
         node: service::node_name(),
         connections: vec![connection],
         policies: bursar_policy::default_set(),
-        playbooks: service::default_playbook_settings()?,
+        playbooks: company::playbook_settings()?,
         home: HomeMoney { currency: Currency::USD, rates: rates.into() },
         assist_role: Role::Operator,
         approval_expiry: Duration::from_secs(86_400),
