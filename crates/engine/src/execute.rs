@@ -92,6 +92,11 @@ impl Engine {
             lookup::Found::Unknowable { why } => return Ok(Outcome::InDoubt { code: "possibly_sent".to_owned(), why }),
             lookup::Found::Nothing => {}
         }
+        // A person asked to look again: looking is all that is safe.
+        if execution.state == ExecutionState::InDoubt {
+            let why = "a complete look found nothing; whether it happened is still not known".to_owned();
+            return Ok(Outcome::InDoubt { code: execution.outcome_code.clone().unwrap_or_default(), why });
+        }
         let age = execution.first_sent_at.map(|at| self.inner.clocks.business().since(at)).unwrap_or_default();
         let replays = execution.outcome_code.as_deref() == Some(outcome::STORED);
         if !replays && age < KEY_TRUSTED {

@@ -239,6 +239,11 @@ impl Work {
         let data = json!({"execution": intent.id.as_str(), "proposal": intent.proposal.as_str(),
             "state": verdict.state.as_str(), "code": verdict.code, "object": verdict.receipt.as_ref().and_then(|receipt| receipt.object.clone()),
             "request_id": verdict.receipt.as_ref().and_then(|receipt| receipt.request_id.clone())});
+        // What is not final will still change: only an end is committed to.
+        let commits = match verdict.proposal {
+            Some(_) => vec![audit::commitment(tx, Table::ExecutionEnds, intent.id.as_str()).await?],
+            None => Vec::new(),
+        };
         let record = Record {
             id: self.engine.audit_id(),
             at: self.at,
@@ -246,7 +251,7 @@ impl Work {
             lane: Some(intent.lane.clone()),
             actor: Some("engine".to_owned()),
             data,
-            commits: vec![audit::commitment(tx, Table::ExecutionEnds, intent.id.as_str()).await?],
+            commits,
         };
         audit::append(tx, record).await?;
         Ok(())
