@@ -12,7 +12,8 @@ pub enum Harm {
     TimeoutBefore,
     /// It happens, and the connection closes without an answer.
     TimeoutAfter,
-    /// This status is answered; with `effect` it happens all the same.
+    /// This status is answered; with `effect` it happens all the same. Nobody can tell from a 500 whether it did, so
+    /// that a 500 has its effect unless the wish says otherwise, and every other status has none unless it does.
     Status { status: u16, effect: bool },
     /// Nothing happens and no answer ever comes; the key counts as in use meanwhile.
     Hang,
@@ -55,7 +56,7 @@ impl Faults {
                 let status = u16::try_from(status).ok().filter(|status| (400..600).contains(status));
                 let status =
                     status.ok_or_else(|| ApiError::invalid("status must be 400 to 599").param("status"))?;
-                Harm::Status { status, effect: params.flag("effect")?.unwrap_or(false) }
+                Harm::Status { status, effect: params.flag("effect")?.unwrap_or(status == 500) }
             }
         };
         self.made += 1;
@@ -162,6 +163,17 @@ mod tests {
         assert_eq!(faults.strike("GET", "/v1/refunds"), None);
         assert_eq!(faults.strike("POST", "/v1/refunds/re_1"), None);
         assert_eq!(faults.strike("POST", "/v1/refunds"), Some(Harm::Status { status: 503, effect: false }));
+    }
+
+    #[test]
+    fn a_500_has_its_effect_unless_the_wish_says_otherwise() {
+        for (wish, effect) in [(json!({}), true), (json!({"effect": false}), false), (json!({"effect": true}), true)] {
+            let mut faults = Faults::default();
+            let mut whole = json!({"route": "POST /v1/refunds", "kind": "status", "status": 500});
+            whole.as_object_mut().unwrap().extend(wish.as_object().unwrap().clone());
+            faults.arm(&Params::of(whole)).unwrap();
+            assert_eq!(faults.strike("POST", "/v1/refunds"), Some(Harm::Status { status: 500, effect }));
+        }
     }
 
     #[test]

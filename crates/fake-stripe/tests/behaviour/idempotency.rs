@@ -64,7 +64,8 @@ async fn a_stored_failure_comes_back_without_an_effect() {
     let server = start().await;
     let (charge, _) = server.charge(5_000);
     let form = [("charge", charge.as_str())];
-    server.stripe.arm_fault(json!({"route": "POST /v1/refunds", "kind": "status", "status": 500})).unwrap();
+    let wish = json!({"route": "POST /v1/refunds", "kind": "status", "status": 500, "effect": false});
+    server.stripe.arm_fault(wish).unwrap();
     let first = server.post_keyed("/v1/refunds", &form, "key-1").await;
     let again = server.post_keyed("/v1/refunds", &form, "key-1").await;
     assert_eq!((first.status, first.replayed), (500, false));
@@ -78,8 +79,7 @@ async fn a_failure_can_lie_about_what_happened() {
     let server = start().await;
     let (charge, _) = server.charge(5_000);
     let form = [("charge", charge.as_str())];
-    let wish = json!({"route": "POST /v1/refunds", "kind": "status", "status": 500, "effect": true});
-    server.stripe.arm_fault(wish).unwrap();
+    server.stripe.arm_fault(json!({"route": "POST /v1/refunds", "kind": "status", "status": 500})).unwrap();
     assert_eq!(server.post_keyed("/v1/refunds", &form, "key-1").await.status, 500);
     assert_eq!(server.post_keyed("/v1/refunds", &form, "key-1").await.status, 500);
     assert_eq!(server.effects("refund.create"), 1);
