@@ -12,6 +12,7 @@ use crate::config::value::ListenAddress;
 use crate::demo::{self, Running, Wish};
 use crate::{service, telemetry};
 use bursar_fake_stripe::Size;
+use clap::ValueEnum;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,6 +42,26 @@ pub struct DemoArgs {
     /// The fake Stripe [default: 127.0.0.1:7173]
     #[arg(long, value_name = "ADDRESS")]
     pub stripe_listen: Option<ListenAddress>,
+    /// How large a company is made up; tests want a small one
+    #[arg(long, hide = true, default_value = "medium")]
+    pub size: CompanySize,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum CompanySize {
+    Small,
+    Medium,
+    Large,
+}
+
+impl From<CompanySize> for Size {
+    fn from(size: CompanySize) -> Self {
+        match size {
+            CompanySize::Small => Self::Small,
+            CompanySize::Medium => Self::Medium,
+            CompanySize::Large => Self::Large,
+        }
+    }
 }
 
 impl DemoArgs {
@@ -63,7 +84,7 @@ pub fn run(args: DemoArgs, session: &Session) -> Outcome {
         speed: args.speed.unwrap_or(DemoArgs::SPEED),
         listen: args.listen.map(|address| address.0),
         stripe_listen: args.stripe_listen.map(|address| address.0),
-        size: Size::Medium,
+        size: args.size.into(),
     };
     telemetry::start_logs(session.environment.get("BURSAR_LOG").unwrap_or("error"));
     let metrics = telemetry::start_metrics();
