@@ -46,6 +46,7 @@ pub(crate) fn timeline_line(proposal: &Proposal, approval: Option<&Approval>) ->
         "headline": headline(&proposal.content.action, None),
         "reason": proposal.content.rationale.reason,
         "evidence": proposal.content.rationale.evidence,
+        "claimed": proposal.content.rationale.claimed,
         "ruling": proposal.verdict.ruling.as_str(),
         "policy_ruling": proposal.policy_verdict.ruling.as_str(),
         "policies": proposal.verdict.policies.iter().map(|policy| &policy.id).collect::<Vec<_>>(),
@@ -138,7 +139,11 @@ fn requester(from: &Sources<'_>) -> Value {
     json!({
         "kind": actor.kind(),
         "name": name,
-        "id": actor.key().split_once(':').map(|(_, id)| id.to_owned()).filter(|_| !matches!(actor, Actor::Playbook { .. })),
+        "id": match actor {
+            Actor::ApiKey { id, .. } | Actor::Agent { id, .. } => Some(id.as_str()),
+            // A person's name says it, and a playbook has none.
+            Actor::Person { .. } | Actor::Playbook { .. } | Actor::Engine => None,
+        },
         "on_behalf_of": behalf,
         "at": from.proposal.proposed_at.micros(),
         "claim": from.proposal.content.rationale.claimed,

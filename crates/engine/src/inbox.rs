@@ -1,6 +1,6 @@
 //! What waits for people, and for whom: open approvals, tasks, executions in doubt.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use bursar_domain::approval::{Voter, may_decide};
 use bursar_domain::id::{ApprovalId, CaseId};
@@ -15,86 +15,93 @@ use crate::queries::{Viewer, case_summary};
 use crate::start::Engine;
 use crate::Result;
 
-/// A case that stands still until a person does something.
+/// A case in which something waits until a person does it.
 #[derive(Clone, Debug)]
 pub struct Waiting {
     /// The case as lists show it.
     pub case: Value,
     pub approval: Option<ApprovalId>,
+    /// Who asks, and in their own words why: unchecked.
+    pub asked_by: Option<String>,
+    pub claimed: Option<String>,
     pub expires_at: Option<BusinessTime>,
-    /// A task is open in it, or something in doubt is to be looked at.
-    pub task: bool,
     /// Whether the viewer is one of those it waits for.
     pub for_viewer: bool,
 }
 
 /// More than this nobody works through in a day; lists and counts stop here.
-pub(crate) const WAITING_MAX: i64 = 200;
+const WAITING_MAX: i64 = 200;
 
 /// Those who look when nobody can tell whether something happened.
 const LOOKS_INTO_DOUBT: [Role; 2] = [Role::Operator, Role::Controller];
 
 impl Engine {
-    /// What waits for anybody: what expires first stands first, then what has waited longest.
+    /// What waits for anybody: approvals, what expires first before the others; then what is to do, oldest first.
     pub async fn waiting(&self, viewer: &Viewer) -> Result<Vec<Waiting>> {
         let mut db = self.inner.store.read().await?;
-        let mut found: BTreeMap<(i64, CaseId), Waiting> = BTreeMap::new();
+        let mut asked: BTreeMap<(BusinessTime, ApprovalId), Waiting> = BTreeMap::new();
+        let mut seen: HashSet<CaseId> = HashSet::new();
         for approval in approvals::list(&mut db, Some("open"), None, WAITING_MAX).await? {
-            if let Some((key, waiting)) = self.asked(&mut db, &approval, viewer).await? {
-                found.insert(key, waiting);
+            if let Some(waiting) = self.asked(&mut db, &approval, viewer).await? {
+                asked.insert((approval.expires_at, approval.id), waiting);
+                seen.insert(approval.case);
             }
         }
-        let asked: Vec<CaseId> = found.keys().map(|(_, case)| case.clone()).collect();
-        let filter = Filter { state: Some("needs_person".to_owned()), limit: WAITING_MAX, ..Filter::default() };
-        for case in cases::list(&mut db, self.inner.store.keyring(), &filter).await? {
-            if asked.contains(&case.id) {
+        let mut found: Vec<Waiting> = asked.into_values().collect();
+        for (id, for_viewer) in self.to_do(&mut db, viewer).await? {
+            if !seen.insert(id.clone()) {
                 continue;
             }
-            if let Some(for_viewer) = self.tasked(&mut db, &case, viewer).await? {
-                // Tasks have no end: after everything that has.
-                let key = ((i64::MAX / 2).saturating_add(case.updated_at), case.id.clone());
-                let case = case_summary(&case);
-                found.insert(key, Waiting { case, approval: None, expires_at: None, task: true, for_viewer });
+            let case = cases::get(&mut db, self.inner.store.keyring(), &id).await?;
+            if let Some(case) = case.filter(|case| !case.state.is_closed()) {
+                found.push(Waiting {
+                    case: case_summary(&case),
+                    approval: None,
+                    asked_by: None,
+                    claimed: None,
+                    expires_at: None,
+                    for_viewer,
+                });
             }
         }
-        Ok(found.into_values().collect())
+        Ok(found)
     }
 
-    async fn asked(
-        &self,
-        db: &mut Db,
-        approval: &approvals::Approval,
-        viewer: &Viewer,
-    ) -> Result<Option<((i64, CaseId), Waiting)>> {
-        let now = self.inner.clocks.business();
+    async fn asked(&self, db: &mut Db, approval: &approvals::Approval, viewer: &Viewer) -> Result<Option<Waiting>> {
+        let (now, keyring) = (self.inner.clocks.business(), self.inner.store.keyring());
         if now >= approval.expires_at {
             return Ok(None);
         }
-        let Some(case) = cases::get(db, self.inner.store.keyring(), &approval.case).await? else { return Ok(None) };
+        let Some(case) = cases::get(db, keyring, &approval.case).await? else { return Ok(None) };
+        let proposal = proposals::get(db, keyring, &approval.proposal).await?;
         let earlier = crate::approve::yes_voters(db, approval).await?;
         let question = crate::approve::question(approval, self.inner.installation.single_operator);
         let voter = Voter { person: viewer.person.clone(), roles: viewer.roles.clone() };
-        let waiting = Waiting {
+        Ok(Some(Waiting {
             case: case_summary(&case),
             approval: Some(approval.id.clone()),
+            asked_by: proposal.as_ref().map(|proposal| proposal.actor.label()),
+            claimed: proposal.and_then(|proposal| proposal.content.rationale.claimed),
             expires_at: Some(approval.expires_at),
-            task: false,
             for_viewer: may_decide(&question, &voter, &earlier, now).is_ok(),
-        };
-        Ok(Some(((approval.expires_at.micros(), case.id), waiting)))
+        }))
     }
 
-    /// Whether the case waits for people without a vote, and then whether for this one.
-    async fn tasked(&self, db: &mut Db, case: &Case, viewer: &Viewer) -> Result<Option<bool>> {
-        let tasks = tasks::of_case(db, self.inner.store.keyring(), &case.id).await?;
-        let open: Vec<_> = tasks.iter().filter(|task| task.state == "open").collect();
-        if !open.is_empty() {
-            let holds = |role: &str| viewer.roles.iter().any(|held| held.as_str() == role);
-            return Ok(Some(open.iter().any(|task| holds(&task.role))));
+    /// Cases with something to do besides votes, and whether the viewer is to do it.
+    async fn to_do(&self, db: &mut Db, viewer: &Viewer) -> Result<Vec<(CaseId, bool)>> {
+        let holds = |role: &str| viewer.roles.iter().any(|held| held.as_str() == role);
+        let tasks = tasks::open(db, WAITING_MAX).await?;
+        let mut found: Vec<(CaseId, bool)> = tasks.into_iter().map(|(case, role)| (case, holds(&role))).collect();
+        // The viewer's own first, so that a task for somebody else in the same case does not hide theirs.
+        found.sort_by_key(|(_, for_viewer)| !for_viewer);
+        let looks = viewer.roles.iter().any(|role| LOOKS_INTO_DOUBT.contains(role));
+        let filter = Filter { state: Some("needs_person".to_owned()), limit: WAITING_MAX, ..Filter::default() };
+        for case in cases::list(db, self.inner.store.keyring(), &filter).await? {
+            if in_doubt(db, &case).await? {
+                found.push((case.id, looks));
+            }
         }
-        let past = proposals::past(db, &case.id).await?;
-        let doubt = past.iter().any(|proposal| proposal.state == ProposalState::InDoubt);
-        Ok(doubt.then(|| viewer.roles.iter().any(|role| LOOKS_INTO_DOUBT.contains(role))))
+        Ok(found)
     }
 
     /// Jobs that gave up.
@@ -113,4 +120,9 @@ impl Engine {
     pub fn lane_names(&self) -> Vec<(String, String)> {
         self.inner.lanes.all().into_iter().map(|open| (open.lane.to_string(), open.connection.name)).collect()
     }
+}
+
+async fn in_doubt(db: &mut Db, case: &Case) -> Result<bool> {
+    let past = proposals::past(db, &case.id).await?;
+    Ok(past.iter().any(|proposal| proposal.state == ProposalState::InDoubt))
 }

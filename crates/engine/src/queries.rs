@@ -140,8 +140,11 @@ impl Engine {
             shown.push(self.proposal_document(&mut db, proposal).await?);
         }
         document["proposals"] = Value::Array(shown);
-        document["facts"] = proposals.last().map(cards::fact_lines).unwrap_or_default().into();
-        let subject = crate::subject::of_case(&mut db, keyring, &case).await?;
+        let telling = proposals.iter().rev().find(|proposal| proposal.content.action.verb() != "task.create");
+        document["facts"] = telling.map(cards::fact_lines).unwrap_or_default().into();
+        drop(db);
+        let subject = self.subject_of(&case).await?;
+        let mut db = self.inner.store.read().await?;
         document["money"] = json!(subject.money);
         document["refundable"] = json!(subject.refundable);
         document["tasks"] = json!(tasks::of_case(&mut db, keyring, id).await?);

@@ -71,6 +71,15 @@ pub async fn of_case(db: &mut Db, keyring: &Keyring, case: &CaseId) -> Result<Ve
     Ok(tasks)
 }
 
+/// Cases in which something is to do, with the roles it is for; what has waited longest first.
+pub async fn open(db: &mut Db, limit: i64) -> Result<Vec<(CaseId, String)>> {
+    let sql = "SELECT case_id, role FROM tasks WHERE state = 'open' ORDER BY created_at, id LIMIT $1";
+    let rows = db.all(sql, params![limit]).await?;
+    rows.iter()
+        .map(|row| Ok((row.parse("tasks", "case_id", |text| text.parse().ok())?, row.text("role")?)))
+        .collect()
+}
+
 /// Ticks a task off.
 pub async fn finish(tx: &mut Tx, id: &str, at: i64) -> Result<()> {
     let sql = "UPDATE tasks SET state = 'done', done_at = $1 WHERE id = $2 AND state = 'open'";

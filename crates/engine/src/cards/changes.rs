@@ -18,7 +18,7 @@ pub(super) fn predicted(proposal: &Proposal) -> Vec<Value> {
             if let Some(left) = proposal.content.facts.money(FactName::Refundable) {
                 let after = Money::new(left.amount.saturating_sub(amount.amount), left.currency);
                 let what = format!("refundable {} → {}", words::money(left), words::money(after));
-                lines.push(line("change", charge.as_str(), what));
+                lines.push(line("change", "charge", format!("{} · {what}", charge.as_str())));
             }
             lines.push(line("change", "balance", format!("−{shown} now; Stripe's fee on the payment is not returned")));
             lines.push(line("unchanged", "subscription", "stays as it is: a refund cancels nothing".to_owned()));
@@ -27,7 +27,7 @@ pub(super) fn predicted(proposal: &Proposal) -> Vec<Value> {
             lines
         }
         Action::PayInvoice { invoice, amount, .. } => vec![
-            line("change", invoice.as_str(), format!("status open → paid; {} is charged", words::money(*amount))),
+            line("change", "invoice", format!("{} · open → paid; {} is charged", invoice.as_str(), words::money(*amount))),
             line("unchanged", "retries", "Stripe's own schedule stays if the payment is declined".to_owned()),
             line("side_effect", "customer", "the bank may ask for a confirmation; Stripe may send a receipt".to_owned()),
         ],

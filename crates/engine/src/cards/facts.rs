@@ -11,14 +11,16 @@ use super::words;
 pub(crate) fn lines(proposal: &Proposal) -> Vec<Value> {
     let guards = proposal.content.action.guard_facts();
     let mut facts: Vec<(FactName, &Fact)> =
-        proposal.content.facts.iter().filter(|(name, fact)| tells_more(*name, fact)).collect();
+        proposal.content.facts.iter().filter(|(name, fact)| tells_more(proposal, *name, fact)).collect();
     facts.sort_by_key(|(name, fact)| (!guards.contains(name), fact.source == Source::Claimed));
     facts.into_iter().map(|(name, fact)| line(name, fact, guards.contains(&name))).collect()
 }
 
-/// The amount is the title's; it is a fact worth showing only where it was converted.
-fn tells_more(name: FactName, fact: &Fact) -> bool {
+/// The amount is the title's, and a fact worth showing only where it was converted; what refunds took today matters to
+/// refunds.
+fn tells_more(proposal: &Proposal, name: FactName, fact: &Fact) -> bool {
     match &fact.value {
+        _ if name == FactName::SpentToday => matches!(proposal.content.action, Action::RefundCharge { .. }),
         FactValue::Money { money, home } if name == FactName::Amount => {
             home.as_ref().is_some_and(|home| home.money.currency != money.currency)
         }
@@ -95,7 +97,7 @@ fn label(name: FactName) -> &'static str {
 pub(super) fn charge_line(proposal: &Proposal) -> Option<String> {
     let Action::RefundCharge { charge, .. } = &proposal.content.action else { return None };
     let facts = &proposal.content.facts;
-    let left = facts.money(FactName::Refundable).map(|left| format!("of {} that can be refunded", words::money(left)));
+    let left = facts.money(FactName::Refundable).map(|left| format!("of {} refundable", words::money(left)));
     let age = facts.count(FactName::ChargeAgeDays).map(|days| match days {
         0 => "paid today".to_owned(),
         1 => "paid yesterday".to_owned(),

@@ -95,9 +95,11 @@ pub(super) fn also(proposal: &Proposal) -> Vec<String> {
     let rationale = &proposal.content.rationale;
     let asked_by_people = !matches!(proposal.actor, Actor::Playbook { .. } | Actor::Engine);
     let mut lines = Vec::new();
-    // What a person's request says is the title of the card.
-    lines.extend(Some(rationale.reason.clone()).filter(|reason| !asked_by_people && !reason.is_empty()));
-    lines.extend(rationale.evidence.iter().cloned());
+    // What a person's request says and rests on are the title of the card and its facts.
+    if !asked_by_people {
+        lines.extend(Some(rationale.reason.clone()).filter(|reason| !reason.is_empty()));
+        lines.extend(rationale.evidence.iter().cloned());
+    }
     // The mode has been told in a sentence of its own.
     lines.extend(proposal.verdict.notes.iter().filter(|note| !(clamped(proposal) && note.starts_with("mode "))).cloned());
     if proposal.content.facts.count(FactName::RefundsTwelveMonths) == Some(0) && proposal.content.action.verb() == "refund.create" {

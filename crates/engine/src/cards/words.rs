@@ -19,7 +19,7 @@ pub(super) fn money(money: Money) -> String {
     format!("{sign}{grouped}{fraction} {currency}")
 }
 
-/// `21 Nov 2026, 09:41 UTC`.
+/// `21 Nov 2026 09:41`, UTC.
 pub(super) fn moment(at: BusinessTime) -> String {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -30,7 +30,7 @@ pub(super) fn moment(at: BusinessTime) -> String {
     let day = day.unwrap_or_default().trim_start_matches('0');
     let second = at.unix_s().rem_euclid(86_400);
     let (year, month) = (year.unwrap_or_default(), month.copied().unwrap_or_default());
-    format!("{day} {month} {year}, {:02}:{:02} UTC", second / 3_600, second / 60 % 60)
+    format!("{day} {month} {year} {:02}:{:02}", second / 3_600, second / 60 % 60)
 }
 
 /// `payment_failed@1` -> `payment failed`.
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn moments_name_the_month() {
-        assert_eq!(moment(BusinessTime::from_unix_s(1_795_219_260)), "21 Nov 2026, 00:01 UTC");
-        assert_eq!(moment(BusinessTime::from_unix_s(951_782_400)), "29 Feb 2000, 00:00 UTC");
+        assert_eq!(moment(BusinessTime::from_unix_s(1_795_219_260)), "21 Nov 2026 00:01");
+        assert_eq!(moment(BusinessTime::from_unix_s(951_782_400)), "29 Feb 2000 00:00");
     }
 }

@@ -43,7 +43,7 @@ Osprey Media|Refund requested|Stripe did not answer|22000|2|usd|In doubt||Thu";
 fn standing(word: &str) -> Status {
     match word {
         "Needs approval" => Status::new(Tone::Warn, word),
-        "Needs customer" => Status::new(Tone::Warn, word).with_icon(Icon::Customer),
+        "Needs customer" => Status::new(Tone::Warn, word).with_icon(Icon::Person),
         "Stripe retries" => Status::new(Tone::Active, word).with_icon(Icon::Retry),
         "Mail sent" => Status::new(Tone::Active, word).with_icon(Icon::Mail),
         "In doubt" => Status::new(Tone::Bad, word).with_icon(Icon::Warn),
@@ -476,7 +476,7 @@ impl Samples {
                 "13:41",
             ),
             entry(
-                ActorIcon::Policy,
+                ActorIcon::Engine,
                 "Policy",
                 "allowed the message",
                 Some("messages.approved_template · policies/messages.cedar:4 @ 3fa9c1d0"),
@@ -490,13 +490,13 @@ impl Samples {
                 "13:42",
             ),
             entry(
-                ActorIcon::Policy,
+                ActorIcon::Engine,
                 "Policy",
                 "asks an operator about the payment",
                 Some("Recovery is in assist mode on this lane"),
                 "13:42",
             ),
-            entry(ActorIcon::Customer, "Acme GmbH", "opened the invoice page", None, "13:50"),
+            entry(ActorIcon::Stripe, "Acme GmbH", "opened the invoice page", None, "13:50"),
             entry(
                 ActorIcon::Person,
                 "Olivia",

@@ -25,7 +25,7 @@ const LOG: [(ActorIcon, &str); 8] = [
     ),
     (ActorIcon::Person, "14:05:08|Carl|approval.approved|apreq_9fK2QmT4|1 of 1 controllers; digest 7c1e5b0f"),
     (
-        ActorIcon::Policy,
+        ActorIcon::Engine,
         "14:02:06|Policy|verdict.ask|prop_4Tz81|refunds.over_100 at policies/refunds.cedar:12",
     ),
     (ActorIcon::Agent, "14:02:05|support-bot|proposal.made|prop_4Tz81|Refund 640.00 USD of ch_3QxLumen"),

@@ -67,12 +67,14 @@ pub(super) fn file(visit: &Visit, case: CaseDocument) -> Result<CaseFile, Proble
     let lane = visit.lane_of(&case.lane);
     let when = |at: &str| micros(at).map(|at| reading.when(at)).unwrap_or_default();
     let asks = case.proposals.iter().any(|proposal| proposal.state == "asking");
+    let open_task = case.tasks.iter().any(|task| task.state == "open");
+    let state = if open_task { "needs_person" } else { case.state.as_str() };
     Ok(CaseFile {
         title: title(&case),
         subject: Inert::capped(subject(&case), 80),
         subject_id: case.customer.clone(),
         amount: amount_of(case.amount, case.currency.as_deref()),
-        status: wording::case_status(&case.state, case.class.as_deref(), case.outcome.as_deref(), asks),
+        status: wording::case_status(state, case.class.as_deref(), case.outcome.as_deref(), asks),
         class: case.class.as_deref().map(wording::words),
         class_rule: case.decisions.last().map(|decision| decision.rule.clone()),
         waiting_for: waiting_for(&case, reading),
@@ -84,7 +86,14 @@ pub(super) fn file(visit: &Visit, case: CaseDocument) -> Result<CaseFile, Proble
         refund: refund_form(&case),
         tasks: case.tasks.iter().filter(|task| task.state == "open").map(|task| task_row(visit, task)).collect(),
         objects: objects(visit, &case, &lane),
-        proposals: case.proposals.iter().rev().map(|proposal| proposal_row(proposal, reading)).collect(),
+        // What is to do inside Bursar stands among the tasks.
+        proposals: case
+            .proposals
+            .iter()
+            .rev()
+            .filter(|proposal| proposal.verb != "task.create")
+            .map(|proposal| proposal_row(proposal, reading))
+            .collect(),
         facts: case.facts.into_iter().map(|fact| fact.into_fact(&reading)).collect(),
         id: case.id,
         lane,
@@ -93,15 +102,15 @@ pub(super) fn file(visit: &Visit, case: CaseDocument) -> Result<CaseFile, Proble
 
 /// What is waiting for what.
 fn waiting_for(case: &CaseDocument, reading: Reading) -> Option<String> {
+    if let Some(task) = case.tasks.iter().find(|task| task.state == "open") {
+        return Some(format!("Waits for somebody with the role {} to do what stands below.", task.role));
+    }
     match case.state.as_str() {
         "waiting" => {
             let at = micros(case.waiting_until.as_deref()?)?;
             Some(format!("Waits until {}, then looks again. Stripe's own retries go on meanwhile.", reading.when(at).text))
         }
         "blocked" => Some(format!("Stands still: {} is not known. It looks again by itself.", case.blocked_on.as_deref()?)),
-        "needs_person" if case.tasks.iter().any(|task| task.state == "open") => {
-            Some("Waits for a person to do what stands below.".to_owned())
-        }
         "needs_person" => Some("Waits for a decision.".to_owned()),
         _ => None,
     }

@@ -72,6 +72,7 @@ pub(super) struct LineDocument {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ProposalDocument {
+    pub(super) verb: String,
     pub(super) headline: String,
     pub(super) state: String,
     pub(super) why: Option<String>,
@@ -123,7 +124,6 @@ pub(super) struct ApprovalDocument {
     pub(super) lane: String,
     pub(super) case: String,
     pub(super) expires_at: String,
-    pub(super) opened_at: String,
     pub(super) closed_at: Option<String>,
     pub(super) closed_why: Option<String>,
     pub(super) may_decide: Option<bool>,

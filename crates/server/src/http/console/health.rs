@@ -96,8 +96,7 @@ fn readings(health: &Health) -> Vec<view::Reading> {
     vec![
         reading("Events kept", health.events, newest, true),
         reading("Work due", health.queue.due + health.queue.leased, oldest(health.oldest_due_age_s), !is_late(health)),
-        reading("Work planned", health.queue.later, "timers in the future".to_owned(), true),
-        reading("Gave up", health.queue.dead, "jobs that wait for a person".to_owned(), health.queue.dead == 0),
+        reading("Gave up", health.queue.dead, format!("{} planned for later", count(health.queue.later)), health.queue.dead == 0),
         reading("Open approvals", health.approvals_pending, oldest(health.oldest_approval_age_s), true),
         reading("Quarantined", health.quarantined, "signed, but not believed".to_owned(), health.quarantined == 0),
         reading("Audit, unsealed", health.audit_unsealed, "sealed within a second".to_owned(), health.audit_unsealed < 1_000),

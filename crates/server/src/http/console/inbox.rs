@@ -122,15 +122,11 @@ fn row(case: &Value, waiting: Option<&Waiting>, view: InboxView, reading: Readin
         Some((left, urgent)) => (Some(format!("{left} left")), urgent),
         None => (None, false),
     };
-    let mut status = wording::case_status(
-        &case.state,
-        case.class.as_deref(),
-        case.outcome.as_deref(),
-        approval.is_some(),
-    );
-    if waiting.is_some_and(|waiting| waiting.task) {
-        status.word = "Needs a person".to_owned();
-    }
+    let state = match waiting {
+        Some(_) if approval.is_none() => "needs_person",
+        _ => case.state.as_str(),
+    };
+    let status = wording::case_status(state, case.class.as_deref(), case.outcome.as_deref(), approval.is_some());
     Ok(CaseRow {
         href: format!("/inbox?view={}&selected={selected}", view.as_str()),
         open_href: match approval {
@@ -139,7 +135,7 @@ fn row(case: &Value, waiting: Option<&Waiting>, view: InboxView, reading: Readin
         },
         subject: Inert::capped(case::subject(&case), 80),
         title: case::title(&case),
-        summary: Inert::line(&case::summary(&case, reading)),
+        summary: Inert::line(&waiting.and_then(asked).unwrap_or_else(|| case::summary(&case, reading))),
         amount: amount_of(case.amount, case.currency.as_deref()),
         status,
         due,
@@ -147,6 +143,15 @@ fn row(case: &Value, waiting: Option<&Waiting>, view: InboxView, reading: Readin
         at: micros(&case.updated_at).map(|at| reading.brief(at)).unwrap_or_default(),
         selected: false,
         id: case.id,
+    })
+}
+
+/// Who asks, and why in their words.
+fn asked(waiting: &Waiting) -> Option<String> {
+    let by = waiting.asked_by.as_deref()?;
+    Some(match waiting.claimed.as_deref().map(str::trim) {
+        Some(claim) if !claim.is_empty() => format!("{by}: “{claim}”"),
+        _ => by.to_owned(),
     })
 }
 

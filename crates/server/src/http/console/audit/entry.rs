@@ -92,10 +92,10 @@ fn summary(document: &Value) -> String {
         }
         "vote.cast" => joined(&[text("choice"), &format!("as {}", list("roles")), &format!("by {}", text("method"))]),
         "decision.made" => joined(&[&wording::class(text("class")), text("signal")]),
-        "execution.intent" => joined(&[text("verb"), text("idempotency_key")]),
+        "execution.intended" => joined(&[text("verb"), text("idempotency_key")]),
         "execution.outcome" => joined(&[&wording::words(text("state")), text("code"), text("object"), text("request_id")]),
         "proposal.ended" => joined(&[text("state"), text("why")]),
-        _ => plain(data),
+        _ => plain(data, &object(document)),
     }
 }
 
@@ -111,11 +111,12 @@ fn joined(parts: &[&str]) -> String {
     parts.iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join(" · ")
 }
 
-/// Fields that are short, by name.
-fn plain(data: &Value) -> String {
+/// Fields that are short, by name; hashes say nothing to people, and the object has a column of its own.
+fn plain(data: &Value, object: &str) -> String {
     let fields = data.as_object().into_iter().flatten().filter_map(|(name, value)| {
         let text = match value {
-            Value::String(text) => text.chars().take(48).collect(),
+            Value::String(text) if text == object || text.len() > 40 => return None,
+            Value::String(text) => text.clone(),
             Value::Number(number) => number.to_string(),
             Value::Bool(flag) => if *flag { "yes" } else { "no" }.to_owned(),
             Value::Array(items) if items.iter().all(Value::is_string) => {

@@ -64,12 +64,15 @@ fn decision(entry: &mut TimelineEntry, data: &Value, reading: Reading) {
 
 fn proposal(entry: &mut TimelineEntry, data: &Value) {
     let headline = text(data, "headline");
-    entry.what = format!("wants to: {headline}");
+    let by_people = matches!(entry.actor, ActorIcon::Person | ActorIcon::Agent | ActorIcon::ApiKey);
+    entry.what = format!("{}: {headline}", if by_people { "asked for" } else { "proposed" });
     entry.status = Some(wording::ruling_status(text(data, "ruling")));
     entry.href = data["approval"].as_str().map(|id| format!("/approvals/{id}"));
     let policies: Vec<&str> = data["policies"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let notes: Vec<&str> = data["notes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    entry.detail = joined([text(data, "reason"), &policies.join(", "), &notes.join("; ")]);
+    let claim = data["claimed"].as_str().map(|claim| format!("“{claim}”"));
+    let reason = if by_people { claim.as_deref().unwrap_or_default() } else { text(data, "reason") };
+    entry.detail = joined([reason, &policies.join(", "), &notes.join("; ")]);
 }
 
 fn vote(entry: &mut TimelineEntry, data: &Value) {

@@ -11,6 +11,7 @@ macro_rules! icons {
         pub enum Icon { $($name),+ }
 
         impl Icon {
+            #[cfg(test)]
             pub const ALL: &[Icon] = &[$(Icon::$name),+];
 
             /// The id of its symbol.
@@ -23,16 +24,13 @@ macro_rules! icons {
 
 icons! {
     Agent => "i-agent",
-    Approve => "i-approve",
     Arrow => "i-arrow",
     Audit => "i-audit",
     Back => "i-back",
     Bursar => "i-bursar",
-    Card => "i-card",
     Check => "i-check",
     Clock => "i-clock",
     Cross => "i-cross",
-    Customer => "i-customer",
     Dot => "i-dot",
     Flask => "i-flask",
     Hand => "i-hand",
@@ -75,11 +73,8 @@ pub enum ActorIcon {
     Agent,
     ApiKey,
     Playbook,
-    /// The gate: a verdict.
-    Policy,
     Stripe,
     Engine,
-    Customer,
 }
 
 impl ActorIcon {
@@ -89,10 +84,8 @@ impl ActorIcon {
             ActorIcon::Agent => Icon::Agent,
             ActorIcon::ApiKey => Icon::Key,
             ActorIcon::Playbook => Icon::Playbook,
-            ActorIcon::Policy => Icon::Shield,
             ActorIcon::Stripe => Icon::Stripe,
             ActorIcon::Engine => Icon::Bursar,
-            ActorIcon::Customer => Icon::Customer,
         }
     }
 
@@ -102,10 +95,8 @@ impl ActorIcon {
             ActorIcon::Agent => "Agent",
             ActorIcon::ApiKey => "API key",
             ActorIcon::Playbook => "Playbook",
-            ActorIcon::Policy => "Policy",
             ActorIcon::Stripe => "Stripe",
             ActorIcon::Engine => "Bursar",
-            ActorIcon::Customer => "Customer",
         }
     }
 }
