@@ -1,6 +1,8 @@
 //! Polling `/v1/events`: the default way in, and the filler of holes beside webhooks. Windows overlap, so that what Stripe
 //! shows late is still found; what is already held is not submitted again.
 
+mod history;
+
 use std::time::Duration;
 
 use bursar_domain::id::GapId;
@@ -18,7 +20,7 @@ use crate::{Error, IngestAnswer, Result};
 /// How far each poll looks back over what was complete: Stripe's list can lag behind.
 const OVERLAP_S: i64 = 300;
 /// The longest window asked for at once, and the most events taken from one.
-const WINDOW_S: i64 = 6 * 3_600;
+const WINDOW_S: i64 = 86_400;
 const EVENTS_MAX: usize = 1_000;
 /// Stripe keeps events this long.
 const KEPT_S: i64 = 30 * 86_400;
@@ -31,14 +33,7 @@ pub(crate) async fn start(engine: &Engine, connection: &str) -> Result<()> {
         if open.connection.name != connection || !open.connection.poll {
             continue;
         }
-        let back = i64::try_from(open.connection.first_poll_back.as_secs()).unwrap_or(KEPT_S).min(KEPT_S);
-        let (lane, from) = (open.lane.to_string(), engine.inner.clocks.business().unix_s() - back);
-        engine
-            .inner
-            .store
-            .write(move |tx| async move { pollers::start(tx, &lane, from).await }.boxed())
-            .await
-            .map_err(store_error)?;
+        engine.spawn(history::run(engine.clone(), open.clone())).await;
         engine.spawn(run(engine.clone(), open)).await;
     }
     Ok(())
@@ -96,13 +91,18 @@ async fn run(engine: Engine, open: Open) {
     }
 }
 
-/// One poll: everything from the overlap up to now. Answers how many events were new.
+/// One poll: everything from the overlap up to the newest event there is, by Stripe's clock and not by ours. Answers how
+/// many events were new.
 async fn poll(engine: &Engine, open: &Open) -> Result<i64> {
     let lane = open.lane.to_string();
-    let known = pollers::get(&mut engine.inner.store.read().await?, &lane).await?.unwrap_or_default();
-    let to_s = engine.inner.clocks.business().unix_s();
-    let from_s = (known.complete_to_s - OVERLAP_S).max(to_s - KEPT_S);
-    let new = fetch(engine, open, from_s, to_s + 1, "poll").await?;
+    let newest = newest_event_s(open).await?;
+    let known = match pollers::get(&mut engine.inner.store.read().await?, &lane).await? {
+        Some(known) => known,
+        None => begin(engine, open, newest).await?,
+    };
+    let from_s = known.complete_to_s - OVERLAP_S;
+    let to_s = newest.unwrap_or(known.complete_to_s).max(known.complete_to_s);
+    let new = fetch(engine, open, from_s.max(to_s - KEPT_S), to_s + 1, "poll").await?;
     let machine = engine.inner.clocks.machine();
     let gap = gap_of(&known, open, &new, to_s, machine.micros());
     let count = i64::try_from(new.len()).unwrap_or(i64::MAX);
@@ -126,6 +126,28 @@ async fn poll(engine: &Engine, open: &Open) -> Result<i64> {
         tracing::warn!(lane = %open.lane, from_s = span_s.0, to_s = span_s.1, held, "a hole in the events was found and filled");
     }
     Ok(count)
+}
+
+/// The first poll of a lane: from here on it is followed, and what was before is history, read beside it.
+async fn begin(engine: &Engine, open: &Open, newest: Option<i64>) -> Result<pollers::Poller> {
+    let lane = open.lane.to_string();
+    let now_s = newest.unwrap_or_else(|| engine.inner.clocks.business().unix_s());
+    let back = i64::try_from(open.connection.first_poll_back.as_secs()).unwrap_or(KEPT_S).min(KEPT_S);
+    let row = lane.clone();
+    engine
+        .inner
+        .store
+        .write(move |tx| async move { pollers::start(tx, &row, now_s, now_s - back).await }.boxed())
+        .await
+        .map_err(store_error)?;
+    let known = pollers::get(&mut engine.inner.store.read().await?, &lane).await?;
+    known.ok_or_else(|| Error::Broken(format!("{lane} was not kept")))
+}
+
+/// When the newest event was created.
+async fn newest_event_s(open: &Open) -> Result<Option<i64>> {
+    let newest = open.client.newest("event", Class::Enrichment).await?;
+    Ok(newest.and_then(|event| event.get("created").and_then(Value::as_i64)))
 }
 
 /// A hole: we were away for longer than a few polls, or webhooks should have brought what only polling found.

@@ -354,6 +354,9 @@ CREATE TABLE pollers (
     lane TEXT PRIMARY KEY,
     -- Everything created up to here is known to be held.
     complete_to_s BIGINT NOT NULL,
+    -- What was there before we came: read newest first, done when the two meet.
+    history_from_s BIGINT NOT NULL,
+    history_to_s BIGINT NOT NULL,
     polled_at BIGINT,
     last_error TEXT,
     lease_until BIGINT NOT NULL,

@@ -9,13 +9,17 @@ pub struct Poller {
     pub lane: String,
     /// Everything Stripe created up to this second is held.
     pub complete_to_s: i64,
+    /// The history before we came is still to be read between these; nothing when they meet.
+    pub history_from_s: i64,
+    pub history_to_s: i64,
     /// Machine time of the last poll that worked.
     pub polled_at: Option<i64>,
     pub last_error: Option<String>,
 }
 
 pub async fn get(db: &mut Db, lane: &str) -> Result<Option<Poller>> {
-    let sql = "SELECT lane, complete_to_s, polled_at, last_error FROM pollers WHERE lane = $1";
+    let sql = "SELECT lane, complete_to_s, history_from_s, history_to_s, polled_at, last_error FROM pollers
+               WHERE lane = $1";
     db.first(sql, params![lane]).await?.map(|row| from_row(&row)).transpose()
 }
 
@@ -23,20 +27,30 @@ fn from_row(row: &crate::Row) -> Result<Poller> {
     Ok(Poller {
         lane: row.text("lane")?,
         complete_to_s: row.int("complete_to_s")?,
+        history_from_s: row.int("history_from_s")?,
+        history_to_s: row.int("history_to_s")?,
         polled_at: row.opt_int("polled_at")?,
         last_error: row.opt_text("last_error")?,
     })
 }
 
 pub async fn all(db: &mut Db) -> Result<Vec<Poller>> {
-    let sql = "SELECT lane, complete_to_s, polled_at, last_error FROM pollers ORDER BY lane";
+    let sql = "SELECT lane, complete_to_s, history_from_s, history_to_s, polled_at, last_error FROM pollers
+               ORDER BY lane";
     db.all(sql, &[]).await?.iter().map(from_row).collect()
 }
 
-/// Creates the row of a lane, complete to a second, or leaves it as it is.
-pub async fn start(tx: &mut Tx, lane: &str, complete_to_s: i64) -> Result<()> {
-    let sql = "INSERT INTO pollers (lane, complete_to_s, lease_until) VALUES ($1, $2, 0) ON CONFLICT DO NOTHING";
-    tx.execute(sql, params![lane, complete_to_s]).await.map(|_| ())
+/// Creates the row of a lane that is followed from `now_s` on, with history before it, or leaves it as it is.
+pub async fn start(tx: &mut Tx, lane: &str, now_s: i64, history_from_s: i64) -> Result<()> {
+    let sql = "INSERT INTO pollers (lane, complete_to_s, history_from_s, history_to_s, lease_until)
+               VALUES ($1, $2, $3, $2, 0) ON CONFLICT DO NOTHING";
+    tx.execute(sql, params![lane, now_s, history_from_s]).await.map(|_| ())
+}
+
+/// History was read down to a second.
+pub async fn history_read(tx: &mut Tx, lane: &str, down_to_s: i64) -> Result<()> {
+    let sql = "UPDATE pollers SET history_to_s = $1 WHERE lane = $2 AND history_to_s > $1";
+    tx.execute(sql, params![down_to_s, lane]).await.map(|_| ())
 }
 
 /// A poll came to its end: complete to a second that never goes back.

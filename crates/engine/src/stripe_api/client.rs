@@ -122,6 +122,13 @@ impl Client {
         }
     }
 
+    /// The newest object of a kind.
+    pub(crate) async fn newest(&self, kind: &str, class: Class) -> Result<Option<Value>> {
+        let path = format!("/v1/{}", readable(kind)?);
+        let page = self.get(&path, &[("limit", "1")], class).await?;
+        Ok(page.and_then(|page| page.pointer("/data/0").cloned()))
+    }
+
     /// Sends the stored bytes of an intent.
     pub(crate) async fn send(&self, written: Written<'_>) -> std::result::Result<Answered, SendError> {
         self.limiter.turn(Class::Action).await;
