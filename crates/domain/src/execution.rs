@@ -64,6 +64,13 @@ pub struct Receipt {
     pub changes: Vec<Change>,
 }
 
+impl Receipt {
+    /// Whether something that was predicted is known to have come out differently.
+    pub fn contradicts(&self) -> bool {
+        self.changes.iter().any(|change| change.predicted.is_some() && change.actual.is_some() && !change.agrees())
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     pub what: String,
@@ -83,3 +90,25 @@ pub const KEY_TRUSTED: std::time::Duration = std::time::Duration::from_secs(23 *
 
 /// How far apart two complete empty reads must lie before an effect is called absent.
 pub const ABSENCE_GAP: std::time::Duration = std::time::Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_known_to_differ_contradicts_a_prediction() {
+        for (predicted, actual, expected) in [
+            (Some(json!("paid")), Some(json!("open")), true),
+            (Some(json!("paid")), Some(json!("paid")), false),
+            (Some(json!("paid")), None, false),
+            (None, Some(json!("open")), false),
+        ] {
+            let change = Change { what: "invoice.status".to_owned(), predicted, actual };
+            let receipt =
+                Receipt { object: None, request_id: None, known_by: "answer".to_owned(), changes: vec![change.clone()] };
+            assert_eq!(receipt.contradicts(), expected, "{change:?}");
+        }
+    }
+}

@@ -73,6 +73,7 @@ impl Engine {
             cast,
         };
         let (id, method) = (ballot.cast.approval.clone(), ballot.cast.method.clone());
+        let by_playbook = matches!(proposal.actor, Actor::Playbook { .. });
         let tally = self
             .inner
             .store
@@ -85,6 +86,9 @@ impl Engine {
             Err(_) => "not_counted",
         };
         metrics::counter!("bursar_votes_total", "result" => word, "method" => method).increment(1);
+        if by_playbook && matches!(tally, Ok(Tally::Refused)) {
+            metrics::counter!("bursar_disagreements_total", "kind" => "person").increment(1);
+        }
         if tally.is_ok() {
             self.inner.work.notify_one();
             self.tell("approval", &approval.lane, (Some(approval.case.as_str()), Some(id.as_str())), format!("vote {word}"));
@@ -140,6 +144,7 @@ impl Engine {
             })
             .await
             .map_err(store_error)?;
+        metrics::counter!("bursar_approvals_expired_total").increment(1);
         self.tell("approval", &lane, (None, Some(id.as_str())), "approval expired".to_owned());
         Ok(())
     }

@@ -89,9 +89,7 @@ impl Engine {
             Freshness::Now => Class::Action,
             Freshness::Within(_) => Class::Enrichment,
         };
-        let read = open.client.object(kind, id, class).await;
-        metrics::counter!("bursar_stripe_reads_total", "ok" => if read.is_ok() { "true" } else { "false" }).increment(1);
-        match read? {
+        match open.client.object(kind, id, class).await? {
             Some(body) if is_deleted(&body) => {
                 gathered.keep(&lane, kind, &body, now);
                 Ok(Found::Gone { as_of: now })

@@ -8,6 +8,8 @@ use std::time::Duration;
 use bursar_store::jobs::{self, Claim, Clock, Counts, Job};
 use futures_util::FutureExt as _;
 use tokio::sync::Semaphore;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 use crate::blocked;
 use crate::error::Fate;
@@ -37,7 +39,7 @@ pub(crate) async fn run(engine: Engine) {
             let engine_ = engine.clone();
             engine
                 .spawn(async move {
-                    run_one(&engine_, &job).await;
+                    run_one(&engine_, &job).instrument(span_of(&job)).await;
                     drop(slot);
                     engine_.inner.work.notify_one();
                 })
@@ -70,15 +72,42 @@ async fn claim(engine: &Engine, slots: &Semaphore) -> Result<Vec<Job>> {
     engine.inner.store.write(move |tx| async move { jobs::claim(tx, claim).await }.boxed()).await.map_err(store_error)
 }
 
+/// A job as traces show it.
+fn span_of(job: &Job) -> Span {
+    tracing::info_span!(
+        "job",
+        otel.name = format!("job {}", job.kind),
+        otel.kind = "consumer",
+        otel.status_code = Empty,
+        kind = job.kind,
+        lane = job.lane,
+        attempts = job.attempts,
+    )
+}
+
 async fn run_one(engine: &Engine, job: &Job) {
+    count_wait(engine, job);
     let done = AssertUnwindSafe(perform(engine, job)).catch_unwind().await;
     let result = done.unwrap_or_else(|_| Err(Error::Broken("the job panicked".to_owned())));
+    if result.is_err() {
+        Span::current().record("otel.status_code", "ERROR");
+    }
     if let Err(error) = result
         && let Err(worse) = settle(engine, job, &error).await
     {
         // The lease runs out and the job comes back.
         tracing::error!(job = %job.id, %error, %worse, "a failed job could not be put back");
     }
+}
+
+/// From when the job was due to now, each on the job's own clock.
+fn count_wait(engine: &Engine, job: &Job) {
+    let now = match job.clock {
+        Clock::Business => engine.inner.clocks.business().micros(),
+        Clock::Machine => engine.inner.clocks.machine().micros(),
+    };
+    let waited = Duration::from_micros(u64::try_from(now.saturating_sub(job.due_at)).unwrap_or(0));
+    metrics::histogram!("bursar_queue_latency_seconds", "kind" => job.kind.clone()).record(waited);
 }
 
 async fn perform(engine: &Engine, job: &Job) -> Result<()> {

@@ -2,6 +2,7 @@
 //! else can be sent.
 
 mod answer;
+mod call;
 mod client;
 mod form;
 mod kinds;

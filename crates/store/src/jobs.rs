@@ -48,6 +48,9 @@ pub struct Job {
     pub attempts: i64,
     pub fence: i64,
     pub created_at: i64,
+    /// On the clock it was due by.
+    pub due_at: i64,
+    pub clock: Clock,
 }
 
 pub async fn add(tx: &mut Tx, job: &NewJob) -> Result<()> {
@@ -126,17 +129,17 @@ pub async fn claim(tx: &mut Tx, claim: Claim) -> Result<Vec<Job>> {
                              WHERE ahead.key = due.key AND ahead.state = 'queued' AND ahead.clock = due.clock
                                AND (ahead.due_at < due.due_at OR (ahead.due_at = due.due_at AND ahead.id < due.id)))
                        ORDER BY due.due_at, due.id LIMIT $4)
-                   RETURNING id, lane, kind, key, payload, attempts, fence, created_at";
+                   RETURNING id, lane, kind, key, payload, attempts, fence, created_at, due_at";
         let rows = tx.all(sql, params![now + claim.lease_us, clock.as_str(), due, room]).await?;
         for row in &rows {
-            taken.push(Job::from_row(row)?);
+            taken.push(Job::from_row(row, clock)?);
         }
     }
     Ok(taken)
 }
 
 impl Job {
-    fn from_row(row: &Row) -> Result<Self> {
+    fn from_row(row: &Row, clock: Clock) -> Result<Self> {
         Ok(Self {
             id: row.parse("jobs", "id", |id| id.parse().ok())?,
             lane: row.text("lane")?,
@@ -146,6 +149,8 @@ impl Job {
             attempts: row.int("attempts")?,
             fence: row.int("fence")?,
             created_at: row.int("created_at")?,
+            due_at: row.int("due_at")?,
+            clock,
         })
     }
 }

@@ -105,10 +105,14 @@ impl Engine {
             wake: self.wake_of(&task.case.lane, &task.case.key),
         };
         let (state, halt) = (verdict.state, verdict.halt);
+        let surprised = verdict.receipt.as_ref().is_some_and(Receipt::contradicts);
         let why = verdict.why.clone();
         self.inner.store.write(move |tx| async move { work.write(tx, verdict).await }.boxed()).await?;
         metrics::counter!("bursar_actions_total", "verb" => execution.intent.verb.clone(), "result" => state.as_str())
             .increment(1);
+        if surprised {
+            metrics::counter!("bursar_disagreements_total", "kind" => "prediction").increment(1);
+        }
         if halt {
             tracing::error!(lane = %execution.intent.lane, why, "the lane was stopped: a person must look");
         }

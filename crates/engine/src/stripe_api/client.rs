@@ -8,11 +8,12 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, Response};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
+use tracing::{Instrument as _, Span};
 
 use super::answer::{Answered, SendError};
 use super::kinds::collection;
 use super::limiter::{Class, Limiter};
-use super::{encode, permissions};
+use super::{call, encode, permissions};
 use crate::{Error, Result};
 
 /// An answer drips in for at most this long.
@@ -138,11 +139,7 @@ impl Client {
             .header("content-type", "application/x-www-form-urlencoded")
             .header("idempotency-key", written.idempotency_key)
             .body(written.body.to_vec());
-        let response = request.send().await.map_err(|error| {
-            let why = without_url(&error);
-            if error.is_connect() || error.is_builder() { SendError::NotSent(why) } else { SendError::Lost(why) }
-        })?;
-        let answered = read(response).await.map_err(SendError::Lost)?;
+        let answered = exchange(request, call::span(&Method::POST, written.path)).await?;
         if answered.status == 429 {
             self.limiter.slow_down(super::answer::retry_after(&answered).unwrap_or(Duration::from_secs(1)));
         }
@@ -179,8 +176,8 @@ impl Client {
             .request(Method::POST, "/v1/webhook_endpoints", PINNED)?
             .header("content-type", "application/x-www-form-urlencoded")
             .body(encode(pairs));
-        let response = request.send().await.map_err(|error| unavailable(without_url(&error)))?;
-        let answered = read(response).await.map_err(unavailable)?;
+        let span = call::span(&Method::POST, "/v1/webhook_endpoints");
+        let answered = exchange(request, span).await.map_err(no_answer)?;
         self.understand(&answered)?.ok_or_else(|| Error::not_found("webhook endpoint", url))
     }
 
@@ -189,9 +186,11 @@ impl Client {
         let query = encode(query.iter().copied());
         let target = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
         let request = self.request(Method::GET, &target, PINNED)?;
-        let response = request.send().await.map_err(|error| unavailable(without_url(&error)))?;
-        let answered = read(response).await.map_err(unavailable)?;
-        self.understand(&answered)
+        let answered = exchange(request, call::span(&Method::GET, path)).await.map_err(no_answer);
+        let read = answered.and_then(|answered| self.understand(&answered));
+        let ok = if read.is_ok() { "true" } else { "false" };
+        metrics::counter!("bursar_stripe_reads_total", "class" => class.as_str(), "ok" => ok).increment(1);
+        read
     }
 
     fn understand(&self, answered: &Answered) -> Result<Option<Value>> {
@@ -230,12 +229,32 @@ impl Client {
     }
 }
 
+/// One request and its whole answer, within its span.
+async fn exchange(request: reqwest::RequestBuilder, span: Span) -> std::result::Result<Answered, SendError> {
+    let exchanged = async {
+        let response = request.send().await.map_err(|error| {
+            let why = without_url(&error);
+            if error.is_connect() || error.is_builder() { SendError::NotSent(why) } else { SendError::Lost(why) }
+        })?;
+        read(response).await.map_err(SendError::Lost)
+    };
+    let exchanged = exchanged.instrument(span.clone()).await;
+    call::answered(&span, exchanged.as_ref().ok().map(|answered| answered.status));
+    exchanged
+}
+
 fn readable(kind: &str) -> Result<&'static str> {
     collection(kind).ok_or_else(|| Error::invalid("kind", format!("objects of kind `{kind}` cannot be read")))
 }
 
 fn is_plain(id: &str) -> bool {
     (1..=255).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+}
+
+/// For a read it does not matter whether the request arrived.
+fn no_answer(error: SendError) -> Error {
+    let (SendError::NotSent(why) | SendError::Lost(why)) = error;
+    unavailable(why)
 }
 
 fn unavailable(why: String) -> Error {

@@ -15,6 +15,15 @@ pub(crate) enum Class {
 }
 
 impl Class {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Class::Interactive => "interactive",
+            Class::Action => "action",
+            Class::Enrichment => "enrichment",
+            Class::Backfill => "backfill",
+        }
+    }
+
     /// The share of the bucket that must be left for those before it, in hundredths.
     fn reserve(self) -> u64 {
         match self {
