@@ -7,8 +7,8 @@ use super::failure::Failure;
 use super::runtime;
 use super::serve::cannot_start;
 use super::session::Session;
-use crate::config::paths;
 use crate::config::value::ListenAddress;
+use crate::config::{Telemetry, paths};
 use crate::demo::{self, Running, Wish};
 use crate::{service, telemetry};
 use bursar_fake_stripe::Size;
@@ -86,11 +86,11 @@ pub fn run(args: DemoArgs, session: &Session) -> Outcome {
         stripe_listen: args.stripe_listen.map(|address| address.0),
         size: args.size.into(),
     };
-    telemetry::start_logs(session.environment.get("BURSAR_LOG").unwrap_or("error"));
-    let metrics = telemetry::start_metrics();
+    let log = session.environment.get("BURSAR_LOG").unwrap_or("error").to_owned();
+    let telemetry = telemetry::start(&Telemetry { log, ..Telemetry::default() });
     runtime::block_on_threads(async {
         let began = tokio::time::Instant::now();
-        let running = demo::start(wish, metrics).await.map_err(|error| cannot_start(&error))?;
+        let running = demo::start(wish, telemetry.metrics()).await.map_err(|error| cannot_start(&error))?;
         announce(&running, began.elapsed(), session)?;
         let feed = live_feed(&running, session, args.headless);
         tokio::select! {

@@ -33,8 +33,7 @@ pub fn run(args: ServeArgs, session: &Session) -> Outcome {
     ];
     let config = session.config(flags.into_iter().flatten().collect())?;
     session.output.warnings(&config.warnings);
-    telemetry::start_logs(&config.settings.telemetry.log);
-    let metrics = telemetry::start_metrics();
+    let telemetry = telemetry::start(&config.settings.telemetry);
     runtime::block_on_threads(async {
         let listener =
             service::listen(config.settings.server.listen.0).await.map_err(|error| cannot_listen(&error))?;
@@ -43,7 +42,7 @@ pub fn run(args: ServeArgs, session: &Session) -> Outcome {
             clocks: bursar_engine::Clocks::system(),
             public_url: config.settings.server.public_url.as_ref().map(|url| url.as_str().to_owned()),
             demo: None,
-            metrics,
+            metrics: telemetry.metrics(),
         };
         let service = Service::start(start, listener).await.map_err(|error| cannot_start(&error))?;
         announce(&service, session)?;

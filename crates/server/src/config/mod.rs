@@ -32,7 +32,7 @@ pub use environment::Environment;
 pub use origin::Origin;
 pub use read::{data_dir, load, names_installation, new_data_dir};
 pub use secret::{KeptIn, Secret};
-pub use settings::{Settings, Stripe};
+pub use settings::{Settings, Stripe, Telemetry};
 
 /// What the command line says about the configuration.
 #[derive(Clone, Debug, Default)]

@@ -164,7 +164,7 @@ pub struct Policies {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Telemetry {
-    /// Where traces and metrics are sent over OTLP and HTTP. Without it, nowhere.
+    /// The collector that spans are sent to, over OTLP, HTTP and protobuf. Without it, nowhere.
     pub otlp_endpoint: Option<HttpUrl>,
     /// What is logged: `info`, or by part of the program `bursar=debug,warn`.
     pub log: String,

@@ -9,6 +9,7 @@ pub mod problem;
 pub mod probes;
 pub mod serve;
 pub mod state;
+pub mod trace;
 
 use axum::Router;
 
@@ -23,5 +24,6 @@ pub fn router(state: AppState) -> Router {
         .merge(console::routes())
         .fallback(console::no_such_page)
         .layer(axum::middleware::from_fn_with_state(state.clone(), headers::guard))
+        .layer(axum::middleware::from_fn(trace::follow))
         .with_state(state)
 }

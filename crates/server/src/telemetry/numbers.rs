@@ -1,0 +1,111 @@
+//! The numbers that `/metrics` renders: each by name, with what it means. A number that is counted anywhere stands here
+//! and in the guide; a test compares the three.
+
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// What was measured is folded into the histograms this often, also while nobody scrapes.
+const FOLD_EVERY: Duration = Duration::from_secs(5);
+
+/// Seconds. Work waits for milliseconds when all is well and for hours when Stripe is away.
+const LATENCY_BUCKETS: [f64; 12] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 120.0, 600.0, 3_600.0];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+use Kind::{Counter, Gauge, Histogram};
+
+/// Every number, in the order of an event's way.
+pub const NUMBERS: &[(Kind, &str, &str)] = &[
+    (Gauge, "bursar_build_info", "Always 1; the label says which version runs"),
+    (Counter, "bursar_events_ingested_total", "Events kept, by way in and family of type: the receipt rate"),
+    (Counter, "bursar_events_duplicate_total", "Events that were already held and suppressed, by way in"),
+    (Counter, "bursar_events_quarantined_total", "Events that contradict what is held, set aside, by reason"),
+    (Counter, "bursar_event_gaps_total", "Holes in the events that polling found and filled"),
+    (Counter, "bursar_webhook_rejected_total", "Webhooks whose signature does not verify, by reason"),
+    (Counter, "bursar_webhook_not_kept_total", "Webhooks answered 503 because nothing could be kept; Stripe sends them again"),
+    (Gauge, "bursar_ingest_last_event_age_seconds", "Since the last event was received"),
+    (Gauge, "bursar_events_kept", "Events held"),
+    (Gauge, "bursar_events_quarantined", "Events that wait in quarantine for a person"),
+    (Gauge, "bursar_jobs_due", "Work that is due and waits"),
+    (Gauge, "bursar_jobs_leased", "Work in hand"),
+    (Gauge, "bursar_jobs_later", "Timers and repeats in the future"),
+    (Gauge, "bursar_queue_oldest_due_seconds", "Age of the oldest work that is due"),
+    (Histogram, "bursar_queue_latency_seconds", "From when work was due to when it began, by kind of work"),
+    (Gauge, "bursar_dead_letters", "Work that gave up and waits for a person"),
+    (Counter, "bursar_dead_letters_total", "Work that gave up, by kind of work"),
+    (Counter, "bursar_stripe_reads_total", "Reads from Stripe by class; ok=\"false\" with class=\"enrichment\" are enrichment failures"),
+    (Counter, "bursar_cases_decided_total", "Looks at a case by its playbook, by class found"),
+    (Counter, "bursar_decisions_total", "Verdicts of the gate, by first effect and verdict"),
+    (Counter, "bursar_policy_alarms_total", "Verdicts where policy could not be evaluated: nothing was allowed"),
+    (Gauge, "bursar_approvals_pending", "Questions that wait for people"),
+    (Gauge, "bursar_approval_oldest_age_seconds", "Age of the oldest question that waits"),
+    (Counter, "bursar_votes_total", "Votes by what they led to: met / (met + refused) is the approval rate"),
+    (Counter, "bursar_approvals_expired_total", "Questions that nobody decided in time"),
+    (Counter, "bursar_actions_total", "What came of executions, by verb and result"),
+    (Counter, "bursar_actions_reversed_total", "Actions that were done and failed afterwards at Stripe"),
+    (
+        Counter,
+        "bursar_disagreements_total",
+        "kind=\"prediction\": a receipt differs from what was predicted; kind=\"person\": a person refused what a playbook proposed",
+    ),
+    (Counter, "bursar_audit_entries_sealed_total", "Audit entries sealed into the chain"),
+    (Gauge, "bursar_audit_unsealed", "Audit entries not yet sealed"),
+    (Gauge, "bursar_kill_switches", "Kill switches that are set"),
+    (Counter, "bursar_sign_ins_failed_total", "Sign-ins with a wrong address or password"),
+    (Counter, "bursar_span_batches_total", "Batches of spans to the collector, sent or failed"),
+];
+
+/// Counting of a process; ends when dropped.
+pub struct Numbers {
+    handle: PrometheusHandle,
+    /// Its other end notices when this goes.
+    _alive: mpsc::Sender<()>,
+}
+
+impl Numbers {
+    /// Nothing when somebody counts already.
+    pub fn start() -> Option<Self> {
+        let handle = builder().install_recorder().ok()?;
+        describe();
+        metrics::gauge!("bursar_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+        let (alive, ended) = mpsc::channel();
+        let folding = handle.clone();
+        let fold = move || {
+            while ended.recv_timeout(FOLD_EVERY) == Err(RecvTimeoutError::Timeout) {
+                folding.run_upkeep();
+            }
+        };
+        if let Err(error) = std::thread::Builder::new().name("metrics".to_owned()).spawn(fold) {
+            tracing::warn!(%error, "histograms grow until somebody scrapes");
+        }
+        Some(Self { handle, _alive: alive })
+    }
+
+    pub fn handle(&self) -> PrometheusHandle {
+        self.handle.clone()
+    }
+}
+
+fn builder() -> PrometheusBuilder {
+    let latency = Matcher::Full("bursar_queue_latency_seconds".to_owned());
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(latency, &LATENCY_BUCKETS)
+        .expect("buckets are refused only when there are none")
+}
+
+fn describe() {
+    for &(kind, name, help) in NUMBERS {
+        match kind {
+            Counter => metrics::describe_counter!(name, help),
+            Gauge => metrics::describe_gauge!(name, help),
+            Histogram => metrics::describe_histogram!(name, help),
+        }
+    }
+}
