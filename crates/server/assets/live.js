@@ -134,6 +134,8 @@ function listen() {
     state("Live", true);
     clearInterval(poll);
     poll = null;
+    // What happened between the page and this moment was told to nobody.
+    KINDS.forEach(touch);
   });
   stream.addEventListener("error", () => {
     state("Reconnecting", false);

@@ -2,11 +2,12 @@
 
 use super::console::view::approval::ReceiptObject;
 use super::console::view::card::{
+    Card,
     Change, ChangeKind, Comparison, Excluded, Expiry, Fact, IfWrong, Provenance, Request, Requester,
     Requirement, Title, Why,
 };
 use super::console::view::{
-    ActorIcon, Amount, ApprovalPage, ApprovalPanel, Card, CaseFile, CasePage, CaseRow, Counts, Demo,
+    ActorIcon, Amount, ApprovalPage, ApprovalPanel, CaseFile, CasePage, CaseRow, Counts, Demo,
     DemoPerson, Detail, Empty, Icon, InboxPage, InboxView, Inert, LaneLabel, Link, LoginPage, MoneyLine,
     ObjectRow, ProposalRow, Receipt, ReceiptRow, RefundForm, Section, Shell, Stage, Stamp, Status, Tab, TaskRow, TimelineEntry,
     Tone, Visitor, Vote,

@@ -159,7 +159,7 @@ fn counts(survey: &Survey) -> Counts {
     }
 }
 
-/// What cases are worth together, one amount a currency, the largest first.
+/// What cases are worth together, one amount a currency.
 pub(super) fn sums<'a>(cases: impl Iterator<Item = &'a Value>) -> Vec<Amount> {
     let mut sums: BTreeMap<&str, i64> = BTreeMap::new();
     for case in cases {
@@ -168,7 +168,5 @@ pub(super) fn sums<'a>(cases: impl Iterator<Item = &'a Value>) -> Vec<Amount> {
             *sum = sum.saturating_add(minor);
         }
     }
-    let mut sums: Vec<(&str, i64)> = sums.into_iter().filter(|(_, minor)| *minor != 0).collect();
-    sums.sort_by_key(|(_, minor)| std::cmp::Reverse(*minor));
-    sums.into_iter().filter_map(|(currency, minor)| amount_of(Some(minor), Some(currency))).collect()
+    sums.into_iter().filter(|(_, minor)| *minor != 0).filter_map(|(currency, minor)| amount_of(Some(minor), Some(currency))).collect()
 }

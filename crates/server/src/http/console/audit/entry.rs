@@ -107,8 +107,13 @@ fn money(value: &Value) -> String {
     }
 }
 
+/// Those that say something, in a row; keys and message ids by their beginning.
 fn joined(parts: &[&str]) -> String {
-    parts.iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join(" · ")
+    let told = parts.iter().filter(|part| !part.is_empty()).map(|part| {
+        let is_key = part.len() > 40 && !part.contains(' ');
+        if is_key { format!("{}…", part.chars().take(24).collect::<String>()) } else { (*part).to_owned() }
+    });
+    told.collect::<Vec<_>>().join(" · ")
 }
 
 /// Fields that are short, by name; hashes say nothing to people, and the object has a column of its own.
