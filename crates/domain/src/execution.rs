@@ -86,10 +86,10 @@ impl Change {
 }
 
 /// The oldest age at which a v1 idempotency key is still trusted to protect a resend: Stripe keeps keys at least 24 h.
-pub const KEY_TRUSTED: std::time::Duration = std::time::Duration::from_secs(23 * 3600);
+pub const KEY_TRUSTED: std::time::Duration = std::time::Duration::from_hours(23);
 
 /// How far apart two complete empty reads must lie before an effect is called absent.
-pub const ABSENCE_GAP: std::time::Duration = std::time::Duration::from_secs(60);
+pub const ABSENCE_GAP: std::time::Duration = std::time::Duration::from_mins(1);
 
 #[cfg(test)]
 mod tests {

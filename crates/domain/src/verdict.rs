@@ -115,7 +115,6 @@ impl Verdict {
             return effective;
         }
         match clamp.mode {
-            Mode::Automate => {}
             Mode::Observe => {
                 effective.ruling = Ruling::Observe;
                 effective.notes.push("mode observe: recorded, not done".to_owned());
@@ -128,7 +127,7 @@ impl Verdict {
                     clamp.assist_role
                 ));
             }
-            Mode::Assist => {}
+            Mode::Automate | Mode::Assist => {}
         }
         effective
     }

@@ -9,7 +9,6 @@ mod receipt;
 mod request;
 mod send;
 
-use bursar_domain::actor::Actor;
 use bursar_domain::execution::{ExecutionState, KEY_TRUSTED};
 use bursar_domain::id::ProposalId;
 use bursar_domain::proposal::ProposalState;
@@ -30,12 +29,6 @@ pub(crate) struct Task<'a> {
     pub(crate) job: &'a Job,
     pub(crate) proposal: Proposal,
     pub(crate) case: Case,
-}
-
-impl Task<'_> {
-    pub(crate) fn actor(&self) -> Actor {
-        Actor::Engine
-    }
 }
 
 impl Engine {

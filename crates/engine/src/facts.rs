@@ -162,7 +162,7 @@ impl Sheet<'_> {
             let class = decline::classify(
                 outcome.and_then(|outcome| outcome.reason.as_deref()),
                 failed.failure_code.as_deref(),
-                outcome.and_then(|outcome| outcome.advice_code.as_ref()).map(|advice| advice.as_str()),
+                outcome.and_then(|outcome| outcome.advice_code.as_ref()).map(bursar_stripe::object::AdviceCode::as_str),
             );
             self.text(FactName::DeclineClass, class.as_str(), Source::Derived, *as_of);
         }

@@ -55,9 +55,8 @@ impl Engine {
             Ok(event) => event,
             Err(error) => return self.keep_apart(None, error.reason(), source, body).await,
         };
-        let lane = match lane_of(&event, &open, &self.inner.lanes.all()) {
-            Some(lane) => lane,
-            None => return self.keep_apart(None, "account_unknown", source, body).await,
+        let Some(lane) = lane_of(&event, &open, &self.inner.lanes.all()) else {
+            return self.keep_apart(None, "account_unknown", source, body).await;
         };
         self.accept(lane, &event, source, body).await
     }
@@ -162,7 +161,7 @@ impl Engine {
                 Endpoint::Account => &open.connection.webhook_secrets,
                 Endpoint::Connect => &open.connection.connect_webhook_secrets,
             };
-            let secrets: Vec<&str> = secrets.iter().map(|secret| secret.expose_secret()).collect();
+            let secrets: Vec<&str> = secrets.iter().map(secrecy::ExposeSecret::expose_secret).collect();
             if secrets.is_empty() {
                 continue;
             }

@@ -12,6 +12,7 @@ use futures_util::FutureExt as _;
 use secrecy::ExposeSecret as _;
 
 use crate::settings::Connection;
+use crate::start::store_error;
 use crate::stripe_api::Client;
 use crate::{Error, Result};
 
@@ -58,22 +59,19 @@ impl Lanes {
         let key_hash = hash_hex(format!("{}\n{}", connection.api_base, connection.key.expose_secret()).as_bytes());
         let name = connection.name.clone();
         let known = pollers::connection(&mut store.read().await?, &name, &key_hash).await?;
-        let lane = match known.and_then(|text| text.parse::<Lane>().ok()) {
-            Some(lane) => lane,
-            None => {
-                let account = client.own_account().await?;
-                let id = account.get("id").and_then(serde_json::Value::as_str).unwrap_or_default();
-                let id = AccountId::parse(id).map_err(|_| Error::not_found("account", connection.name.clone()))?;
-                let lane = Lane::new(id, client.is_live());
-                let text = lane.to_string();
-                store
-                    .write(move |tx| {
-                        async move { pollers::keep_connection(tx, &name, &text, &key_hash).await }.boxed()
-                    })
-                    .await
-                    .map_err(|error: bursar_store::Error| Error::from(error))?;
-                lane
-            }
+        let lane = if let Some(lane) = known.and_then(|text| text.parse::<Lane>().ok()) {
+            lane
+        } else {
+            let account = client.own_account().await?;
+            let id = account.get("id").and_then(serde_json::Value::as_str).unwrap_or_default();
+            let id = AccountId::parse(id).map_err(|_| Error::not_found("account", connection.name.clone()))?;
+            let lane = Lane::new(id, client.is_live());
+            let text = lane.to_string();
+            store
+                .write(move |tx| async move { pollers::keep_connection(tx, &name, &text, &key_hash).await }.boxed())
+                .await
+                .map_err(store_error)?;
+            lane
         };
         for account in &connection.connected {
             let connected = Lane::new(account.clone(), lane.livemode);

@@ -154,7 +154,7 @@ async fn newest_event_s(open: &Open) -> Result<Option<i64>> {
 fn gap_of(known: &pollers::Poller, open: &Open, new: &[i64], to_s: i64, machine: i64) -> Option<((i64, i64), i64)> {
     let polled_at = known.polled_at?;
     let away = Duration::from_micros(u64::try_from(machine - polled_at).unwrap_or(0));
-    if away > (open.connection.poll_interval * 4).max(Duration::from_secs(60)) {
+    if away > (open.connection.poll_interval * 4).max(Duration::from_mins(1)) {
         return Some(((known.complete_to_s, to_s), i64::try_from(new.len()).unwrap_or(i64::MAX)));
     }
     if !open.connection.webhook {

@@ -94,7 +94,7 @@ impl Engine {
                 crate::poll::start(self, &connection.name).await?;
             }
         }
-        self.spawn(crate::schedule::run(self.clone())).await;
+        self.spawn(Box::pin(crate::schedule::run(self.clone()))).await;
         self.spawn(seal_forever(self.clone())).await;
         Ok(())
     }

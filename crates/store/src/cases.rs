@@ -88,13 +88,12 @@ pub async fn save(tx: &mut Tx, keyring: &Keyring, case: &Case, at: i64) -> Resul
 
 async fn from_row(db: &mut Db, keyring: &Keyring, row: &Row) -> Result<Case> {
     let (id, lane, subject) = (row.text("id")?, row.text("lane")?, row.text("subject")?);
+    let sealed = row.blob("details")?;
     let key = keyring.for_reading(db, &lane, &subject).await;
-    // An erased customer leaves the case without a name.
-    let details = match key {
-        Ok(key) => {
-            let plain = keyring.unseal(&key, &purpose(&id), &row.blob("details")?)?;
-            serde_json::from_slice(&plain).map_err(|_| Error::corrupt("cases", "details", &id))?
-        }
+    let plain = key.and_then(|key| keyring.unseal(&key, &purpose(&id), &sealed));
+    // An erased customer leaves the case without a name, also when they came back and have a new key.
+    let details = match plain {
+        Ok(plain) => serde_json::from_slice(&plain).map_err(|_| Error::corrupt("cases", "details", &id))?,
         Err(Error::Unsealable(_)) => Details { title: "(erased)".to_owned(), customer_name: None },
         Err(error) => return Err(error),
     };

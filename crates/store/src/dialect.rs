@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Column as _, Row as _, Sqlite, SqliteConnection};
 use crate::seal::FreshKey;
 use crate::{Error, Result};
 
-/// A parameter. A missing value still has a type, as PostgreSQL wants it.
+/// A parameter. A missing value still has a type, as `PostgreSQL` wants it.
 #[derive(Clone, Copy, Debug)]
 pub enum Value<'a> {
     Text(Option<&'a str>),
@@ -47,6 +47,8 @@ macro_rules! params {
 /// A connection that can be asked.
 pub struct Db {
     pub(crate) conn: PoolConnection<Sqlite>,
+    /// It sees what may still be taken back: nothing learnt through it may outlive its transaction.
+    pub(crate) sees_uncommitted: bool,
 }
 
 /// A connection inside the writer's transaction.

@@ -102,19 +102,14 @@ async fn judge(tx: &mut Tx, batch: &[NewEvent]) -> Result<Vec<Accepted>> {
         .iter()
         .map(|event| {
             let name = (event.lane.clone(), event.id.clone());
-            match known.get(&name) {
-                Some((version, same, any)) => {
-                    let agrees = *same == event.sameness
-                        || (*version != event.api_version && *any == event.sameness_any_version);
-                    if agrees { Accepted::Duplicate } else { Accepted::Conflict }
-                }
-                None => {
-                    let same =
-                        (event.api_version.clone(), event.sameness.clone(), event.sameness_any_version.clone());
-                    known.insert(name, same);
-                    Accepted::New
-                }
+            if let Some((version, same, any)) = known.get(&name) {
+                let agrees = *same == event.sameness
+                    || (*version != event.api_version && *any == event.sameness_any_version);
+                return if agrees { Accepted::Duplicate } else { Accepted::Conflict };
             }
+            let same = (event.api_version.clone(), event.sameness.clone(), event.sameness_any_version.clone());
+            known.insert(name, same);
+            Accepted::New
         })
         .collect())
 }
@@ -158,7 +153,7 @@ fn group_hash(new: &[&NewEvent], sealed: &[(Vec<u8>, String)]) -> Result<String>
         .iter()
         .zip(sealed)
         .map(|(event, (_, hash))| {
-            let text = |value: &Option<String>| value.clone().unwrap_or_default();
+            let text = |value: &Option<String>| value.as_ref().map(|value| format!("={value}")).unwrap_or_default();
             let parts = vec![
                 event.lane.clone(),
                 event.id.clone(),
@@ -169,6 +164,7 @@ fn group_hash(new: &[&NewEvent], sealed: &[(Vec<u8>, String)]) -> Result<String>
                 text(&event.object_kind),
                 text(&event.object_id),
                 event.sameness.clone(),
+                event.sameness_any_version.clone(),
                 event.source.to_owned(),
                 event.received_at.to_string(),
                 event.subject.clone(),

@@ -198,7 +198,7 @@ fn fenced(touched: u64, job: &Job) -> Result<()> {
     if touched == 1 { Ok(()) } else { Err(Error::Fenced(job.id.to_string())) }
 }
 
-/// Gives every lease of this process back: at shutdown, and at the start of the one owner of a SQLite file.
+/// Gives every lease of this process back: at shutdown, and at the start of the one owner of the file.
 pub async fn release_all(tx: &mut Tx) -> Result<u64> {
     tx.execute("UPDATE jobs SET state = 'queued' WHERE state = 'leased'", &[]).await
 }

@@ -17,7 +17,7 @@ use crate::seal::Keyring;
 use crate::writer::{self, Typed, Unit};
 use crate::{Error, Result};
 
-/// Before this SQLite version resetting the write-ahead log could corrupt it.
+/// Before this version of `SQLite` resetting the write-ahead log could corrupt it.
 const SQLITE_MIN: [u32; 3] = [3, 51, 3];
 /// Closures that may wait for the writer before callers are told to come back.
 const INBOX_MAX: usize = 4096;
@@ -68,7 +68,7 @@ impl Store {
             .await
             .map_err(from_sqlx)?;
         let mut tx = Tx {
-            db: Db { conn: write_pool.acquire().await.map_err(from_sqlx)? },
+            db: Db { conn: write_pool.acquire().await.map_err(from_sqlx)?, sees_uncommitted: true },
             writer: options.node.clone(),
             writer_seq: 0,
             fresh_keys: Vec::new(),
@@ -94,12 +94,14 @@ impl Store {
         let keyring = Arc::new(Keyring::new(read_master_key(data_dir)?));
         let readers = open_readers(&connect_options(data_dir), 2).await?;
         let (writer, _) = mpsc::channel(1);
-        Ok(Store { readers, writer, keyring, node: "reader".into(), data_dir: data_dir.into(), _lock: None })
+        let store = Store { readers, writer, keyring, node: "reader".into(), data_dir: data_dir.into(), _lock: None };
+        newest_migration(&mut store.read().await?).await?;
+        Ok(store)
     }
 
     /// A connection to read with.
     pub async fn read(&self) -> Result<Db> {
-        Ok(Db { conn: self.readers.acquire().await.map_err(from_sqlx)? })
+        Ok(Db { conn: self.readers.acquire().await.map_err(from_sqlx)?, sees_uncommitted: false })
     }
 
     /// Hands a change to the writer and waits until it is on disk. The closure awaits nothing but the database.
@@ -213,11 +215,7 @@ const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("../migrations/0001_first.
 
 async fn migrate(tx: &mut Tx) -> Result<()> {
     tx.command("CREATE TABLE IF NOT EXISTS migrations (number BIGINT PRIMARY KEY, text_hash TEXT NOT NULL)").await?;
-    let known = MIGRATIONS.last().map_or(0, |(number, _)| *number);
-    let found = tx.number("SELECT MAX(number) FROM migrations", &[]).await?;
-    if found > known {
-        return Err(Error::Newer { found, known });
-    }
+    let found = newest_migration(tx).await?;
     for (number, text) in MIGRATIONS.iter().filter(|(number, _)| *number > found) {
         tx.command("BEGIN IMMEDIATE").await?;
         for statement in statements(text) {
@@ -229,6 +227,13 @@ async fn migrate(tx: &mut Tx) -> Result<()> {
         tx.command("COMMIT").await?;
     }
     Ok(())
+}
+
+/// How far the schema has come; an error when it went further than this version knows.
+async fn newest_migration(db: &mut Db) -> Result<i64> {
+    let known = MIGRATIONS.last().map_or(0, |(number, _)| *number);
+    let found = db.number("SELECT MAX(number) FROM migrations", &[]).await?;
+    if found > known { Err(Error::Newer { found, known }) } else { Ok(found) }
 }
 
 /// The statements of a migration: comments away, split at semicolons (none stand inside literals there).
@@ -244,7 +249,7 @@ async fn checkpoint(connect: SqliteConnectOptions, alive: mpsc::WeakSender<Box<d
     while alive.upgrade().is_some() {
         tick.tick().await;
         let Ok(conn) = pool.acquire().await else { continue };
-        if let Err(error) = (Db { conn }).command("PRAGMA wal_checkpoint(PASSIVE)").await {
+        if let Err(error) = (Db { conn, sees_uncommitted: false }).command("PRAGMA wal_checkpoint(PASSIVE)").await {
             tracing::warn!(%error, "the write-ahead log could not be moved into the database; trying again");
         }
     }

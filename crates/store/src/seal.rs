@@ -165,6 +165,9 @@ impl Keyring {
         let row = db.first(sql, params![lane, subject]).await?;
         let row = row.ok_or_else(|| Error::Unsealable(format!("{lane} {subject}")))?;
         let key = self.unwrap_key(lane, subject, &row.blob("wrapped")?)?;
+        if db.sees_uncommitted {
+            return Ok(key);
+        }
         // A reader sees only what is committed, so the key may be kept.
         let fresh = FreshKey { lane: lane.to_owned(), subject: subject.to_owned(), key: key.clone() };
         self.remember(std::iter::once(fresh));

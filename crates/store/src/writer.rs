@@ -53,9 +53,8 @@ where
     fn answer(self: Box<Self>, commit: &Result<()>) {
         let this = *self;
         let answer = match (this.result, commit) {
-            (Some(Ok(_)), Err(error)) => Err(error.clone().into()),
+            (Some(Ok(_)) | None, Err(error)) => Err(error.clone().into()),
             (Some(result), _) => result,
-            (None, Err(error)) => Err(error.clone().into()),
             (None, Ok(())) => Err(Error::Closing.into()),
         };
         // A caller that went away no longer wants to know; its changes are kept all the same.

@@ -73,7 +73,7 @@ impl Engine {
             job: task.job.clone(),
             proposal: task.proposal.clone(),
             case: task.case.clone(),
-            actor: task.actor(),
+            actor: Actor::Engine,
             facts,
             gathered,
             intent: intent.clone(),

@@ -43,8 +43,6 @@ impl Engine {
             Action::PayInvoice { invoice, .. } => {
                 self.look_for_payment(task, &open, execution, invoice.as_str()).await
             }
-            // Another session is as good as the first; what the first may have been went to nobody.
-            Action::CreatePortalSession { .. } => Ok(Found::Nothing),
             Action::SendMail(_) if execution.outcome_code.as_deref() == Some("possibly_sent") => {
                 Ok(Found::Unknowable { why: "a mail server cannot be asked what it holds".to_owned() })
             }
@@ -52,7 +50,8 @@ impl Engine {
             Action::SendMail(_) if execution.outcome_code.is_none() => {
                 Ok(Found::Unknowable { why: "sending was interrupted; the letter may have gone out".to_owned() })
             }
-            Action::SendMail(_) | Action::CreateTask { .. } => Ok(Found::Nothing),
+            // Another portal session is as good as the first; what the first may have been went to nobody.
+            Action::CreatePortalSession { .. } | Action::SendMail(_) | Action::CreateTask { .. } => Ok(Found::Nothing),
         }
     }
 

@@ -66,13 +66,13 @@ impl Engine {
     fn read_answer(&self, task: &Task<'_>, answered: &Answered) -> Outcome {
         let action = &task.proposal.content.action;
         match meaning(answered) {
-            Meaning::Done(object) => match receipt::mismatch(action, &object) {
-                Some(why) => Outcome::Halt { why },
-                None => {
-                    self.hand_over(action, &task.proposal.id, &object);
-                    receipt::read(task, &object, answered)
+            Meaning::Done(object) => {
+                if let Some(why) = receipt::mismatch(action, &object) {
+                    return Outcome::Halt { why };
                 }
-            },
+                self.hand_over(action, &task.proposal.id, &object);
+                receipt::read(task, &object, answered)
+            }
             Meaning::WaitingAtStripe { request } => Outcome::Parked { request },
             Meaning::Refused { code, message } => Outcome::Refused { code, message },
             Meaning::SameAgain { after, why } => Outcome::Later { after, why, sent: true },

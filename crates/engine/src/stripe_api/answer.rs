@@ -72,10 +72,10 @@ pub(crate) fn meaning(answer: &Answered) -> Meaning {
         403 => Meaning::Refused { code: "permission_missing".to_owned(), message },
         // Somebody refunded it before: perhaps we.
         400 if code == "charge_already_refunded" => Meaning::LookUp { why: name },
-        400 | 402 | 404 => Meaning::Refused { code: name, message },
         409 | 502..=504 => Meaning::SameAgain { after: retry_after(answer), why: name },
         // 424: something behind Stripe failed. 500 is stored with its key and replays.
         424 | 500.. => Meaning::LookUp { why: name },
+        // 400, 402, 404 and every other definite no.
         _ => Meaning::Refused { code: name, message },
     }
 }

@@ -59,31 +59,37 @@ impl Table {
         Self::ALL.into_iter().find(|table| table.as_str() == text)
     }
 
-    /// The statement whose text columns are hashed, in order.
+    /// The statement whose text columns are hashed, in order. A value that may be missing gets a mark, so that nothing
+    /// and an empty text differ.
     fn select(self) -> &'static str {
         match self {
             Table::EventGroup => {
-                "SELECT lane, id, type, CAST(created_s AS TEXT) AS created_s, COALESCE(api_version, '') AS api_version,
-                        COALESCE(request_key, '') AS request_key, COALESCE(object_kind, '') AS object_kind,
-                        COALESCE(object_id, '') AS object_id, sameness, source,
+                "SELECT lane, id, type, CAST(created_s AS TEXT) AS created_s, COALESCE('=' || api_version, '') AS api_version,
+                        COALESCE('=' || request_key, '') AS request_key, COALESCE('=' || object_kind, '') AS object_kind,
+                        COALESCE('=' || object_id, '') AS object_id, sameness, sameness_any_version, source,
                         CAST(received_at AS TEXT) AS received_at, subject, body_hash, body
                  FROM events WHERE audit_id = $1 ORDER BY lane, id"
             }
-            Table::Quarantine => "SELECT id, reason, source, body_hash, body FROM quarantine WHERE id = $1",
+            Table::Quarantine => {
+                "SELECT id, COALESCE('=' || lane, '') AS lane, reason, source, CAST(received_at AS TEXT) AS received_at, body_hash,
+                        body FROM quarantine WHERE id = $1"
+            }
             Table::Decisions => {
                 "SELECT id, lane, case_id, playbook, CAST(at AS TEXT) AS at, signal, class, rule, mode, policy_set,
                         settings_hash, inputs_hash FROM decisions WHERE id = $1"
             }
             Table::Inputs => "SELECT lane, hash, subject, body FROM inputs WHERE lane || ' ' || hash = $1",
             Table::Proposals => {
-                "SELECT id, lane, case_id, COALESCE(decision_id, '') AS decision_id, verb, COALESCE(target, '') AS target,
-                        actor, digest, policy_set, policy_verdict, verdict, CAST(proposed_at AS TEXT) AS proposed_at,
-                        COALESCE(CAST(expires_at AS TEXT), '') AS expires_at, subject, content_hash, content
+                "SELECT id, lane, case_id, COALESCE('=' || decision_id, '') AS decision_id, verb, COALESCE('=' || target, '') AS target,
+                        COALESCE('=' || template, '') AS template, COALESCE('=' || customer, '') AS customer,
+                        COALESCE('=' || CAST(amount AS TEXT), '') AS amount, COALESCE('=' || currency, '') AS currency,
+                        COALESCE('=' || CAST(amount_home AS TEXT), '') AS amount_home, actor, digest, policy_set, policy_verdict, verdict, CAST(proposed_at AS TEXT) AS proposed_at,
+                        COALESCE('=' || CAST(expires_at AS TEXT), '') AS expires_at, subject, content_hash, content
                  FROM proposals WHERE id = $1"
             }
             Table::ProposalEnds => {
-                "SELECT id, state, COALESCE(CAST(settled_at AS TEXT), '') AS settled_at,
-                        COALESCE(settled_why, '') AS settled_why FROM proposals WHERE id = $1"
+                "SELECT id, state, COALESCE('=' || CAST(settled_at AS TEXT), '') AS settled_at,
+                        COALESCE('=' || settled_why, '') AS settled_why FROM proposals WHERE id = $1"
             }
             Table::Approvals => {
                 "SELECT id, lane, proposal_id, case_id, digest, requirements, makers,
@@ -92,20 +98,22 @@ impl Table {
             }
             Table::Votes => {
                 "SELECT id, approval_id, person, choice, digest, CAST(at AS TEXT) AS at, method,
-                        COALESCE(reason, '') AS reason FROM votes WHERE id = $1"
+                        COALESCE('=' || reason, '') AS reason FROM votes WHERE id = $1"
             }
             Table::Executions => {
                 "SELECT id, lane, proposal_id, case_id, verb, digest, idempotency_key, request_method, request_path,
-                        request_hash, api_version, COALESCE(account, '') AS account, subject, request,
+                        request_hash, api_version, COALESCE('=' || account, '') AS account, subject, request,
                         CAST(intended_at AS TEXT) AS intended_at, CAST(deadline_at AS TEXT) AS deadline_at
                  FROM executions WHERE id = $1"
             }
             Table::ExecutionEnds => {
-                "SELECT id, state, COALESCE(CAST(outcome_at AS TEXT), '') AS outcome_at,
-                        COALESCE(outcome_code, '') AS outcome_code, COALESCE(receipt, '') AS receipt
+                "SELECT id, state, COALESCE('=' || CAST(outcome_at AS TEXT), '') AS outcome_at,
+                        COALESCE('=' || outcome_code, '') AS outcome_code, COALESCE('=' || receipt, '') AS receipt
                  FROM executions WHERE id = $1"
             }
-            Table::PolicySets => "SELECT hash, files FROM policy_sets WHERE hash = $1",
+            Table::PolicySets => {
+                "SELECT hash, files, CAST(loaded_at AS TEXT) AS loaded_at FROM policy_sets WHERE hash = $1"
+            }
         }
     }
 
@@ -113,17 +121,18 @@ impl Table {
         match self {
             Table::EventGroup => &[
                 "lane", "id", "type", "created_s", "api_version", "request_key", "object_kind", "object_id", "sameness",
-                "source", "received_at", "subject", "body_hash",
+                "sameness_any_version", "source", "received_at", "subject", "body_hash",
             ],
-            Table::Quarantine => &["id", "reason", "source", "body_hash"],
+            Table::Quarantine => &["id", "lane", "reason", "source", "received_at", "body_hash"],
             Table::Decisions => &[
                 "id", "lane", "case_id", "playbook", "at", "signal", "class", "rule", "mode", "policy_set",
                 "settings_hash", "inputs_hash",
             ],
             Table::Inputs => &["lane", "hash", "subject"],
             Table::Proposals => &[
-                "id", "lane", "case_id", "decision_id", "verb", "target", "actor", "digest", "policy_set",
-                "policy_verdict", "verdict", "proposed_at", "expires_at", "subject", "content_hash",
+                "id", "lane", "case_id", "decision_id", "verb", "target", "template", "customer", "amount", "currency",
+                "amount_home", "actor", "digest", "policy_set", "policy_verdict", "verdict", "proposed_at", "expires_at",
+                "subject", "content_hash",
             ],
             Table::ProposalEnds => &["id", "state", "settled_at", "settled_why"],
             Table::Approvals => &[
@@ -135,7 +144,7 @@ impl Table {
                 "request_path", "request_hash", "api_version", "account", "subject", "intended_at", "deadline_at",
             ],
             Table::ExecutionEnds => &["id", "state", "outcome_at", "outcome_code", "receipt"],
-            Table::PolicySets => &["hash", "files"],
+            Table::PolicySets => &["hash", "files", "loaded_at"],
         }
     }
 

@@ -7,7 +7,7 @@ use bursar_domain::audit::{Entry, GENESIS, chain_hash};
 use serde::Serialize;
 
 use super::rows::{self, Table};
-use crate::{Db, Result, params};
+use crate::{Db, Error, Result, Row, params};
 
 /// The first thing that is off.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -46,15 +46,18 @@ async fn verify_now(db: &mut Db) -> Result<Report> {
     let mut walk = Walk { head: GENESIS.to_owned(), ..Walk::default() };
     let mut first_bad = None;
     'pages: loop {
-        let sql = "SELECT id, seq, hash, body FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2";
+        let sql = "SELECT id, writer, writer_seq, at, kind, body, seq, hash FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2";
         let page = db.all(sql, params![walk.seq, PAGE]).await?;
         if page.is_empty() {
             break;
         }
         for row in &page {
-            let stored = (row.int("seq")?, row.text("id")?, row.text("hash")?, row.text("body")?);
-            if let Err(finding) = walk.step(stored) {
-                first_bad = Some(finding);
+            let step = match Sealed::from_row(row) {
+                Ok(sealed) => walk.step(sealed),
+                Err(error) => Err(walk.unreadable(&error)),
+            };
+            if let Err(finding) = step {
+                first_bad = Some(*finding);
                 break 'pages;
             }
         }
@@ -74,6 +77,41 @@ async fn verify_now(db: &mut Db) -> Result<Report> {
     })
 }
 
+/// An entry as its row has it. What stands beside the body is there to be searched by and must say the same.
+struct Sealed {
+    seq: i64,
+    id: String,
+    hash: String,
+    body: String,
+    writer: String,
+    writer_seq: i64,
+    at: i64,
+    kind: String,
+}
+
+impl Sealed {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self {
+            seq: row.int("seq")?,
+            id: row.text("id")?,
+            hash: row.text("hash")?,
+            body: row.text("body")?,
+            writer: row.text("writer")?,
+            writer_seq: row.int("writer_seq")?,
+            at: row.int("at")?,
+            kind: row.text("kind")?,
+        })
+    }
+
+    fn agrees(&self, entry: &Entry) -> bool {
+        entry.id.as_str() == self.id
+            && entry.writer == self.writer
+            && entry.writer_seq == self.writer_seq
+            && entry.at == self.at
+            && entry.kind == self.kind
+    }
+}
+
 /// What an entry said about a row: the last sealed word counts.
 struct Said {
     seq: i64,
@@ -90,25 +128,34 @@ struct Walk {
 }
 
 impl Walk {
-    fn step(&mut self, (seq, id, hash, body): (i64, String, String, String)) -> std::result::Result<(), Finding> {
-        let bad = |what, detail: String| Finding {
-            what,
-            seq: Some(seq),
-            entry: Some(id.clone()),
+    /// A row that is no entry any more, where the next one should be.
+    fn unreadable(&self, error: &Error) -> Finding {
+        Finding {
+            what: "entry",
+            seq: Some(self.seq + 1),
+            entry: None,
             table: Some("audit".to_owned()),
-            key: Some(id.clone()),
-            detail,
+            key: None,
+            detail: format!("the entry cannot be read: {error}"),
+        }
+    }
+
+    fn step(&mut self, sealed: Sealed) -> std::result::Result<(), Box<Finding>> {
+        let (seq, id, hash, body) = (sealed.seq, &sealed.id, &sealed.hash, &sealed.body);
+        let bad = |what, detail: String| {
+            let (entry, table) = (Some(id.clone()), Some("audit".to_owned()));
+            Box::new(Finding { what, seq: Some(seq), key: entry.clone(), entry, table, detail })
         };
         if seq != self.seq + 1 {
             return Err(bad("chain", format!("entry {} is missing", self.seq + 1)));
         }
-        if chain_hash(&self.head, seq, &body) != hash {
+        if chain_hash(&self.head, seq, body) != *hash {
             return Err(bad("chain", "the entry or the one before it was changed".to_owned()));
         }
         let entry: Entry =
-            serde_json::from_str(&body).map_err(|error| bad("entry", format!("not an entry: {error}")))?;
-        if entry.id.as_str() != id {
-            return Err(bad("entry", format!("the row is called {id}, the entry {}", entry.id)));
+            serde_json::from_str(body).map_err(|error| bad("entry", format!("not an entry: {error}")))?;
+        if !sealed.agrees(&entry) {
+            return Err(bad("entry", "what stands beside the entry in its row was changed".to_owned()));
         }
         let count = self.writers.entry(entry.writer.clone()).or_insert(0);
         if entry.writer_seq != *count + 1 {
@@ -120,7 +167,7 @@ impl Walk {
             self.rows.insert((commit.table, commit.key), said);
         }
         self.seq = seq;
-        self.head = hash;
+        self.head = sealed.hash;
         Ok(())
     }
 }
@@ -130,7 +177,8 @@ async fn unsealed_words(db: &mut Db) -> Result<BTreeMap<(String, String), String
     let sql = "SELECT id, body FROM audit WHERE seq IS NULL ORDER BY writer, writer_seq";
     let mut words = BTreeMap::new();
     for row in db.all(sql, &[]).await? {
-        let entry: Entry = row.json("audit", "body")?;
+        // One that cannot be read vouches for nothing; once sealed, it is named.
+        let Ok(entry) = row.json::<Entry>("audit", "body") else { continue };
         words.extend(entry.commits.into_iter().map(|commit| ((commit.table, commit.key), commit.hash)));
     }
     Ok(words)
@@ -153,10 +201,13 @@ async fn check_rows(
         let Some(known) = Table::parse(table) else {
             return Ok(Some(finding("a table this version does not know".to_owned())));
         };
-        match rows::hash(db, known, key).await? {
-            Some(hash) if hash == said.hash || later.get(&(table.clone(), key.clone())) == Some(&hash) => {}
-            Some(_) => return Ok(Some(finding("the row was changed after it was recorded".to_owned()))),
-            None => return Ok(Some(finding("the row is gone".to_owned()))),
+        match rows::hash(db, known, key).await {
+            Ok(Some(hash)) if hash == said.hash || later.get(&(table.clone(), key.clone())) == Some(&hash) => {}
+            Ok(Some(_)) => return Ok(Some(finding("the row was changed after it was recorded".to_owned()))),
+            Ok(None) => return Ok(Some(finding("the row is gone".to_owned()))),
+            // Bytes that are no text, a number where text belongs: it was not we who wrote that.
+            Err(Error::Database(why)) => return Ok(Some(finding(format!("the row cannot be read: {why}")))),
+            Err(error) => return Err(error),
         }
     }
     Ok(None)
