@@ -23,6 +23,7 @@ const HTTP_CLIENTS: &[&str] = &[
     "crates/connectors/src/",
     "crates/fake-stripe/src/",
     "crates/server/src/cli/",
+    "crates/server/src/telemetry/sender.rs",
     "crates/sim/src/",
     "xtask/src/",
 ];
