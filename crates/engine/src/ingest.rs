@@ -9,7 +9,6 @@ use bursar_store::quarantine::NewQuarantined;
 use bursar_store::seal::NO_SUBJECT;
 use bursar_stripe::event::{Event, mask_card_numbers_in_bytes};
 use bursar_stripe::signature::{self, SignatureError};
-use secrecy::ExposeSecret as _;
 
 use crate::lanes::Open;
 use crate::start::Engine;

@@ -37,13 +37,12 @@ pub(crate) async fn run(engine: Engine) {
         for job in claimed {
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
             let engine_ = engine.clone();
-            engine
-                .spawn(async move {
-                    run_one(&engine_, &job).instrument(span_of(&job)).await;
-                    drop(slot);
-                    engine_.inner.work.notify_one();
-                })
-                .await;
+            let work = async move {
+                run_one(&engine_, &job).instrument(span_of(&job)).await;
+                drop(slot);
+                engine_.inner.work.notify_one();
+            };
+            engine.spawn(Box::pin(work)).await;
         }
         engine.reap().await;
         if found == 0 {

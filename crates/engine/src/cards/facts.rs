@@ -54,6 +54,7 @@ fn text(name: FactName, value: &FactValue) -> String {
         },
         FactValue::Count(count) if name == FactName::HoursToNextAttempt && *count >= 8_760 => "none scheduled".to_owned(),
         FactValue::Count(count) if name == FactName::HoursToNextAttempt => format!("{count} h"),
+        FactValue::Count(0) if name == FactName::ChargeAgeDays => "under a day".to_owned(),
         FactValue::Count(count) if name == FactName::ChargeAgeDays => format!("{count} d"),
         FactValue::Count(count) => count.to_string(),
         FactValue::Flag(flag) => if *flag { "yes" } else { "no" }.to_owned(),

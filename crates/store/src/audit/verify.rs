@@ -54,7 +54,7 @@ async fn verify_now(db: &mut Db) -> Result<Report> {
         for row in &page {
             let step = match Sealed::from_row(row) {
                 Ok(sealed) => walk.step(sealed),
-                Err(error) => Err(walk.unreadable(&error)),
+                Err(error) => Err(Box::new(walk.unreadable(&error))),
             };
             if let Err(finding) = step {
                 first_bad = Some(*finding);
