@@ -28,8 +28,12 @@ pub fn headline(action: &Action, customer: Option<&str>) -> String {
     let to = |fallback: &str| customer.map_or_else(|| fallback.to_owned(), str::to_owned);
     match action {
         Action::RefundCharge { charge, amount, .. } => format!("Refund {amount} to {}", to(charge.as_str())),
-        Action::PayInvoice { invoice, amount, .. } => format!("Collect {amount} from {}", to(invoice.as_str())),
-        Action::CreatePortalSession { customer: id } => format!("Open the customer portal for {}", to(id.as_str())),
+        Action::PayInvoice { invoice, amount, .. } => {
+            format!("Collect {amount} from {}", to(invoice.as_str()))
+        }
+        Action::CreatePortalSession { customer: id } => {
+            format!("Open the customer portal for {}", to(id.as_str()))
+        }
         Action::SendMail(mail) => {
             format!("Send “{}” to {}", words::template(&mail.template), to(mail.customer.as_str()))
         }
@@ -109,7 +113,9 @@ fn title(from: &Sources<'_>) -> Value {
             let verb = format!("Send “{}”", words::template(&mail.template));
             (verb, "to", whom, Some(format!("{} · {}", mail.to, mail.subject)))
         }
-        Action::CreateTask { title, role, .. } => ("Set a task".to_owned(), "for", role.as_str(), Some(title.clone())),
+        Action::CreateTask { title, role, .. } => {
+            ("Set a task".to_owned(), "for", role.as_str(), Some(title.clone()))
+        }
     };
     json!({
         "verb": verb,

@@ -11,9 +11,9 @@ use bursar_store::cases::{self, Case, Filter};
 use bursar_store::{Db, approvals, jobs, proposals, tasks};
 use serde_json::Value;
 
+use crate::Result;
 use crate::queries::{Viewer, case_summary};
 use crate::start::Engine;
-use crate::Result;
 
 /// A case in which something waits until a person does it.
 #[derive(Clone, Debug)]
@@ -67,7 +67,12 @@ impl Engine {
         Ok(found)
     }
 
-    async fn asked(&self, db: &mut Db, approval: &approvals::Approval, viewer: &Viewer) -> Result<Option<Waiting>> {
+    async fn asked(
+        &self,
+        db: &mut Db,
+        approval: &approvals::Approval,
+        viewer: &Viewer,
+    ) -> Result<Option<Waiting>> {
         let (now, keyring) = (self.inner.clocks.business(), self.inner.store.keyring());
         if now >= approval.expires_at {
             return Ok(None);
@@ -91,11 +96,13 @@ impl Engine {
     async fn to_do(&self, db: &mut Db, viewer: &Viewer) -> Result<Vec<(CaseId, bool)>> {
         let holds = |role: &str| viewer.roles.iter().any(|held| held.as_str() == role);
         let tasks = tasks::open(db, WAITING_MAX).await?;
-        let mut found: Vec<(CaseId, bool)> = tasks.into_iter().map(|(case, role)| (case, holds(&role))).collect();
+        let mut found: Vec<(CaseId, bool)> =
+            tasks.into_iter().map(|(case, role)| (case, holds(&role))).collect();
         // The viewer's own first, so that a task for somebody else in the same case does not hide theirs.
         found.sort_by_key(|(_, for_viewer)| !for_viewer);
         let looks = viewer.roles.iter().any(|role| LOOKS_INTO_DOUBT.contains(role));
-        let filter = Filter { state: Some("needs_person".to_owned()), limit: WAITING_MAX, ..Filter::default() };
+        let filter =
+            Filter { state: Some("needs_person".to_owned()), limit: WAITING_MAX, ..Filter::default() };
         for case in cases::list(db, self.inner.store.keyring(), &filter).await? {
             if in_doubt(db, &case).await? {
                 found.push((case.id, looks));
@@ -107,7 +114,8 @@ impl Engine {
     /// Jobs that gave up.
     pub async fn dead_letter_count(&self) -> Result<i64> {
         let mut db = self.inner.store.read().await?;
-        let (business, machine) = (self.inner.clocks.business().micros(), self.inner.clocks.machine().micros());
+        let (business, machine) =
+            (self.inner.clocks.business().micros(), self.inner.clocks.machine().micros());
         Ok(jobs::depth(&mut db, business, machine).await?.dead)
     }
 

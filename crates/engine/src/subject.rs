@@ -11,10 +11,10 @@ use futures_util::FutureExt as _;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::Result;
 use crate::mirror::Gathered;
 use crate::start::{Engine, store_error};
 use crate::stripe_api::Class;
-use crate::Result;
 
 /// Somebody is looking at a page: longer than this they do not wait for Stripe.
 const PATIENCE: Duration = Duration::from_millis(1_500);
@@ -55,12 +55,21 @@ impl Engine {
     pub(crate) async fn subject_of(&self, case: &Case) -> Result<Subject> {
         let look = Look { engine: self, lane: &case.lane };
         match case.key.object_kind.as_str() {
-            "charge" => Ok(look.charge(&case.key.object_id).await?.map(|charge| of_charge(&charge)).unwrap_or_default()),
+            "charge" => Ok(look
+                .charge(&case.key.object_id)
+                .await?
+                .map(|charge| of_charge(&charge))
+                .unwrap_or_default()),
             "invoice" => {
-                let Some(invoice) = look.read("invoice", &case.key.object_id, Invoice::from_value).await? else {
+                let Some(invoice) = look.read("invoice", &case.key.object_id, Invoice::from_value).await?
+                else {
                     return Ok(Subject::default());
                 };
-                let charge = if invoice.status == InvoiceStatus::Paid { look.charge_of(&invoice).await? } else { None };
+                let charge = if invoice.status == InvoiceStatus::Paid {
+                    look.charge_of(&invoice).await?
+                } else {
+                    None
+                };
                 Ok(Subject { money: of_invoice(&invoice), refundable: charge.as_ref().and_then(refundable) })
             }
             _ => Ok(Subject::default()),
@@ -105,7 +114,12 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    async fn read<T, E>(&self, kind: &str, id: &str, parse: fn(&Value) -> std::result::Result<T, E>) -> Result<Option<T>> {
+    async fn read<T, E>(
+        &self,
+        kind: &str,
+        id: &str,
+        parse: fn(&Value) -> std::result::Result<T, E>,
+    ) -> Result<Option<T>> {
         let Some(held) = self.held(kind, id).await? else { return Ok(None) };
         let held = if held.stale { self.again(kind, id, held).await? } else { held };
         // What cannot be understood is not shown; decisions say so where it matters.
@@ -139,12 +153,14 @@ impl Look<'_> {
     /// The charge that paid an invoice, in the shapes of both before and since basil.
     async fn charge_of(&self, invoice: &Invoice) -> Result<Option<Charge>> {
         let payment = invoice.payments.iter().find(|payment| payment.amount_paid.is_some());
-        let direct = invoice.charge.as_ref().or_else(|| payment?.charge.as_ref()).map(|charge| charge.id().clone());
+        let direct =
+            invoice.charge.as_ref().or_else(|| payment?.charge.as_ref()).map(|charge| charge.id().clone());
         let intent = invoice.payment_intent.as_ref().or_else(|| payment?.payment_intent.as_ref());
         let id = match (direct, intent) {
             (Some(id), _) => Some(id),
             (None, Some(intent)) => {
-                let read = self.read("payment_intent", intent.id().as_str(), PaymentIntent::from_value).await?;
+                let read =
+                    self.read("payment_intent", intent.id().as_str(), PaymentIntent::from_value).await?;
                 let known = read.or_else(|| intent.object().cloned());
                 known.and_then(|intent| intent.latest_charge.map(|charge| charge.id().clone()))
             }

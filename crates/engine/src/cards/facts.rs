@@ -52,7 +52,9 @@ fn text(name: FactName, value: &FactValue) -> String {
             }
             _ => words::money(*money),
         },
-        FactValue::Count(count) if name == FactName::HoursToNextAttempt && *count >= 8_760 => "none scheduled".to_owned(),
+        FactValue::Count(count) if name == FactName::HoursToNextAttempt && *count >= 8_760 => {
+            "none scheduled".to_owned()
+        }
         FactValue::Count(count) if name == FactName::HoursToNextAttempt => format!("{count} h"),
         FactValue::Count(0) if name == FactName::ChargeAgeDays => "under a day".to_owned(),
         FactValue::Count(count) if name == FactName::ChargeAgeDays => format!("{count} d"),

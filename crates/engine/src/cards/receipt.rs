@@ -40,12 +40,16 @@ fn headline(execution: &Execution, action: &Action, customer: Option<&str>) -> S
     match execution.state {
         ExecutionState::Done => done(action, customer),
         ExecutionState::Refused => format!("Refused: {}. No money moved.", code.replace('_', " ")),
-        ExecutionState::NoEffect => "Looked up twice: it did not happen. Asking again is a new request.".to_owned(),
+        ExecutionState::NoEffect => {
+            "Looked up twice: it did not happen. Asking again is a new request.".to_owned()
+        }
         ExecutionState::InDoubt => {
             "Nobody can tell yet whether it happened. A person must look; it is not sent again.".to_owned()
         }
         ExecutionState::WaitingAtStripe => "Stripe has it and has not finished.".to_owned(),
-        ExecutionState::Unknown => "The answer is missing; it is looked up before anything is sent again.".to_owned(),
+        ExecutionState::Unknown => {
+            "The answer is missing; it is looked up before anything is sent again.".to_owned()
+        }
         ExecutionState::Intent => "Recorded; about to be sent.".to_owned(),
     }
 }
@@ -59,7 +63,9 @@ fn done(action: &Action, customer: Option<&str>) -> String {
         Action::PayInvoice { invoice, amount, .. } => {
             format!("Collected {} from {}", words::money(*amount), whom(invoice.as_str()))
         }
-        Action::CreatePortalSession { customer: id } => format!("Opened the customer portal for {}", whom(id.as_str())),
+        Action::CreatePortalSession { customer: id } => {
+            format!("Opened the customer portal for {}", whom(id.as_str()))
+        }
         Action::SendMail(mail) => format!("Sent “{}” to {}", words::template(&mail.template), mail.to),
         Action::CreateTask { role, .. } => format!("Set a task for {role}"),
     }

@@ -14,7 +14,9 @@ pub(super) fn shown(from: &Sources<'_>) -> Value {
     let request = request_of(action, id).ok();
     let (method, path) = request.as_ref().map_or(("", ""), |request| (request.method(), request.path()));
     let body = match action {
-        Action::SendMail(mail) => Some(format!("To: {}\nSubject: {}\n\n{}", mail.to, mail.subject, mail.text)),
+        Action::SendMail(mail) => {
+            Some(format!("To: {}\nSubject: {}\n\n{}", mail.to, mail.subject, mail.text))
+        }
         Action::CreateTask { title, body, .. } => Some(format!("{title}\n\n{body}")),
         _ => request.as_ref().map(|request| parameters(request.body())),
     };

@@ -78,7 +78,10 @@ fn yes_of(from: &Sources<'_>) -> Vec<Voter> {
     let yes = from.votes.iter().filter(|vote| vote.choice == Choice::Approve);
     yes.map(|vote| {
         let person = from.people.iter().find(|person| person.id == vote.person);
-        Voter { person: vote.person.clone(), roles: person.map(|person| person.roles.clone()).unwrap_or_default() }
+        Voter {
+            person: vote.person.clone(),
+            roles: person.map(|person| person.roles.clone()).unwrap_or_default(),
+        }
     })
     .collect()
 }

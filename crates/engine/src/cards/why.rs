@@ -73,7 +73,8 @@ fn operator(cedar: &str) -> &str {
 
 /// A number at a path such as `spent_today.amount_home + amount_home`, as money where it is money.
 fn amount(proposal: &Proposal, path: &str, number: i64) -> String {
-    currency(proposal, path).map_or_else(|| number.to_string(), |currency| words::money(Money::new(number, currency)))
+    currency(proposal, path)
+        .map_or_else(|| number.to_string(), |currency| words::money(Money::new(number, currency)))
 }
 
 fn currency(proposal: &Proposal, path: &str) -> Option<Currency> {
@@ -101,8 +102,17 @@ pub(super) fn also(proposal: &Proposal) -> Vec<String> {
         lines.extend(rationale.evidence.iter().cloned());
     }
     // The mode has been told in a sentence of its own.
-    lines.extend(proposal.verdict.notes.iter().filter(|note| !(clamped(proposal) && note.starts_with("mode "))).cloned());
-    if proposal.content.facts.count(FactName::RefundsTwelveMonths) == Some(0) && proposal.content.action.verb() == "refund.create" {
+    lines.extend(
+        proposal
+            .verdict
+            .notes
+            .iter()
+            .filter(|note| !(clamped(proposal) && note.starts_with("mode ")))
+            .cloned(),
+    );
+    if proposal.content.facts.count(FactName::RefundsTwelveMonths) == Some(0)
+        && proposal.content.action.verb() == "refund.create"
+    {
         lines.push("First refund for this customer in twelve months".to_owned());
     }
     lines

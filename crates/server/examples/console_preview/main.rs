@@ -6,12 +6,7 @@
     unused_imports,
     reason = "the preview shows pages; it does not handle what only the server needs"
 )]
-mod console {
-    #[path = "../../../src/http/console/assets.rs"]
-    pub mod assets;
-    #[path = "../../../src/http/console/view/mod.rs"]
-    pub mod view;
-}
+mod console;
 mod samples;
 mod samples_system;
 

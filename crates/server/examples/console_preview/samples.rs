@@ -2,15 +2,14 @@
 
 use super::console::view::approval::ReceiptObject;
 use super::console::view::card::{
-    Card,
-    Change, ChangeKind, Comparison, Excluded, Expiry, Fact, IfWrong, Provenance, Request, Requester,
+    Card, Change, ChangeKind, Comparison, Excluded, Expiry, Fact, IfWrong, Provenance, Request, Requester,
     Requirement, Title, Why,
 };
 use super::console::view::{
-    ActorIcon, Amount, ApprovalPage, ApprovalPanel, CaseFile, CasePage, CaseRow, Counts, Demo,
-    DemoPerson, Detail, Empty, Icon, InboxPage, InboxView, Inert, LaneLabel, Link, LoginPage, MoneyLine,
-    ObjectRow, ProposalRow, Receipt, ReceiptRow, RefundForm, Section, Shell, Stage, Stamp, Status, Tab, TaskRow, TimelineEntry,
-    Tone, Visitor, Vote,
+    ActorIcon, Amount, ApprovalPage, ApprovalPanel, CaseFile, CasePage, CaseRow, Counts, Demo, DemoPerson,
+    Detail, Empty, Icon, InboxPage, InboxView, Inert, LaneLabel, Link, LoginPage, MoneyLine, ObjectRow,
+    ProposalRow, Receipt, ReceiptRow, RefundForm, Section, Shell, Stage, Stamp, Status, Tab, TaskRow,
+    TimelineEntry, Tone, Visitor, Vote,
 };
 
 pub struct Samples {

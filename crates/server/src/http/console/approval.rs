@@ -7,17 +7,18 @@ use bursar_domain::id::ApprovalId;
 use super::case::dashboard;
 use super::documents::{self, ApprovalDocument, ReceiptDocument, VoteDocument};
 use super::notice::sentence;
-use super::reading::{Reading, micros};
+use super::reading::{Reading, micros, moment};
 use super::view::approval::ReceiptObject;
 use super::view::{
-    ApprovalPage, ApprovalPanel, Inert, LaneLabel, Link, Receipt, ReceiptRow, Section, Stage, Stamp, Vote,
+    self, ApprovalPage, ApprovalPanel, Inert, LaneLabel, Link, Receipt, ReceiptRow, Section, Stage, Stamp,
+    Vote,
 };
 use super::visit::Visit;
 use super::wording;
 use crate::http::problem::Problem;
 
 pub async fn show(visit: Visit, Path(id): Path<String>) -> Response {
-    let page = page(&visit, &id).await.map(|page| visit.page(&page));
+    let page = page(&visit, &id).await.map(|page| view::page(&page));
     visit.answer(page).await
 }
 
@@ -27,11 +28,18 @@ async fn page(visit: &Visit, id: &str) -> Result<ApprovalPage, Problem> {
     let survey = visit.survey().await?;
     let title = &panel.card.title;
     let heading = format!("{} {} {}", panel.act(), title.preposition, title.counterparty.text());
-    Ok(ApprovalPage { shell: visit.shell(Inert::capped(&heading, 80).text(), Section::Inbox, &survey), panel })
+    Ok(ApprovalPage {
+        shell: visit.shell(Inert::capped(&heading, 80).text(), Section::Inbox, &survey),
+        panel,
+    })
 }
 
 /// The same for its own page and beside the queue.
-pub(super) async fn panel(visit: &Visit, id: &ApprovalId, return_to: String) -> Result<ApprovalPanel, Problem> {
+pub(super) async fn panel(
+    visit: &Visit,
+    id: &ApprovalId,
+    return_to: String,
+) -> Result<ApprovalPanel, Problem> {
     let viewer = visit.caller.viewer();
     let document: ApprovalDocument = documents::read(visit.engine().approval(id, Some(&viewer)).await?)?;
     let (reading, lane) = (visit.reading(), visit.lane_of(&document.lane));
@@ -64,7 +72,9 @@ fn stage(document: &ApprovalDocument, reading: Reading) -> Stage {
             Stage::Open { left, urgent }
         }
         ("approved", receipt) => Stage::Executing { since: closed_at(), step: step(receipt.as_ref()) },
-        ("executed" | "failed" | "no_effect" | "in_doubt", Some(receipt)) => Stage::Settled(self::receipt(receipt, reading)),
+        ("executed" | "failed" | "no_effect" | "in_doubt", Some(receipt)) => {
+            Stage::Settled(self::receipt(receipt))
+        }
         (status, _) => closed(status, document, closed_at()),
     }
 }
@@ -74,7 +84,9 @@ fn step(receipt: Option<&ReceiptDocument>) -> String {
     match receipt {
         None => "It is about to be checked once more and sent.".to_owned(),
         Some(ReceiptDocument { waiting_for: Some(what), .. }) => format!("Waiting for {what}."),
-        Some(receipt) if receipt.first_sent_at.is_some() => "The request is sent; the answer is on its way.".to_owned(),
+        Some(receipt) if receipt.first_sent_at.is_some() => {
+            "The request is sent; the answer is on its way.".to_owned()
+        }
         Some(receipt) => receipt.headline.clone(),
     }
 }
@@ -89,17 +101,22 @@ fn closed(status: &str, document: &ApprovalDocument, at: Stamp) -> Stage {
         ("void", _) => ("No longer possible", None, document.closed_why.as_deref()),
         _ => ("Closed", None, document.closed_why.as_deref()),
     };
-    Stage::Closed { headline: headline.to_owned(), reason: reason.map(|reason| Inert::capped(reason, 600)), by, at }
+    Stage::Closed {
+        headline: headline.to_owned(),
+        reason: reason.map(|reason| Inert::capped(reason, 600)),
+        by,
+        at,
+    }
 }
 
-fn receipt(document: &ReceiptDocument, reading: Reading) -> Receipt {
+fn receipt(document: &ReceiptDocument) -> Receipt {
     let finished = document.finished_at.as_deref().and_then(micros);
     let object = |id: &String| ReceiptObject { label: kind_of(id).to_owned(), id: id.clone() };
     let known_by = document.known_by.iter().filter(|how| *how != "answer");
     let found = known_by.map(|how| ReceiptObject { label: "known by".to_owned(), id: how.clone() });
     Receipt {
         headline: Inert::line(&document.headline),
-        at: finished.map_or_else(Stamp::default, |at| reading.moment(at)),
+        at: finished.map_or_else(Stamp::default, moment),
         request_id: document.request_id.clone(),
         objects: document.object.iter().map(object).chain(found).collect(),
         rows: document

@@ -15,7 +15,7 @@ const ACCOUNT_FREE: u32 = 5;
 const ADDRESS_FREE: u32 = 20;
 const WAIT_MAX_S: u64 = 15 * 60;
 /// A key is forgotten this long after its last failure.
-const MEMORY: Duration = Duration::from_secs(3_600);
+const MEMORY: Duration = Duration::from_hours(1);
 const KEYS_MAX: usize = 10_000;
 
 pub(super) struct Attempts {
@@ -96,7 +96,9 @@ impl Attempts {
     /// The account is forgiven; the address is not, or one known password would pay for guessing others.
     pub(super) fn succeeded(&self, attempt: &Try) {
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        failed.retain(|key, _| !matches!(key, Key::Account(_)) || attempt.keys.iter().all(|(own, _)| own != key));
+        failed.retain(|key, _| {
+            !matches!(key, Key::Account(_)) || attempt.keys.iter().all(|(own, _)| own != key)
+        });
     }
 }
 
@@ -120,7 +122,10 @@ mod tests {
             attempts.failed(&carl, at(0));
             assert_eq!(attempts.must_wait(&carl, at(0)), Some(Duration::from_secs(wait)));
         }
-        assert_eq!(attempts.must_wait(&Try::of(" carl@NORTHWIND.example", None), at(7)), Some(Duration::from_secs(1)));
+        assert_eq!(
+            attempts.must_wait(&Try::of(" carl@NORTHWIND.example", None), at(7)),
+            Some(Duration::from_secs(1))
+        );
         assert_eq!(attempts.must_wait(&Try::of("olivia@northwind.example", None), at(0)), None);
         attempts.succeeded(&carl);
         assert_eq!(attempts.must_wait(&carl, at(0)), None);

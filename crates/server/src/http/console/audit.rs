@@ -12,9 +12,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::posted::{Nothing, Posted};
-use super::reading::{Reading, count};
+use super::reading::{Reading, count, exact};
 use super::said::Said;
-use super::view::{AuditPage, Chain, Icon, Section, Status, Tone};
+use super::view::{self, AuditPage, Chain, Icon, Section, Status, Tone};
 use super::visit::{Visit, encoded};
 use crate::http::problem::Problem;
 
@@ -46,8 +46,12 @@ const READ_AT_ONCE: i64 = 200;
 /// A filter looks at this many entries and then says how far back it came.
 const SEARCHED_MAX: usize = 4_000;
 
-pub async fn show(visit: Visit, Extension(last): Extension<Arc<LastCheck>>, Query(asked): Query<Asked>) -> Response {
-    let page = page(&visit, &last, &asked).await.map(|page| visit.page(&page));
+pub async fn show(
+    visit: Visit,
+    Extension(last): Extension<Arc<LastCheck>>,
+    Query(asked): Query<Asked>,
+) -> Response {
+    let page = page(&visit, &last, &asked).await.map(|page| view::page(&page));
     visit.answer(page).await
 }
 
@@ -62,8 +66,8 @@ async fn page(visit: &Visit, last: &LastCheck, asked: &Asked) -> Result<AuditPag
     Ok(AuditPage {
         shell: visit.shell("Audit", Section::Audit, &visit.survey().await?),
         chain: chain(visit, last, reading).await?,
-        searched_back_to: searched.map(|at| reading.exact(at)),
-        rows: found.entries.iter().map(|document| entry::row(document, &people, reading)).collect(),
+        searched_back_to: searched.map(exact),
+        rows: found.entries.iter().map(|document| entry::row(document, &people)).collect(),
         newer_href: asked.before.map(|_| format!("/audit?{filter}")),
         older_href: found.older_than.map(|seq| format!("/audit?{filter}&before={seq}")),
         actor,
@@ -118,7 +122,8 @@ async fn chain(visit: &Visit, last: &LastCheck, reading: Reading) -> Result<Chai
         None => Status::new(Tone::Quiet, "Not checked since the start").with_icon(Icon::Audit),
         Some(report) if report.ok => Status::new(Tone::Good, "Chain holds").with_icon(Icon::Audit),
         Some(report) => {
-            let place = report.first_bad.as_ref().and_then(|bad| bad.seq).map(|seq| format!(" at {}", count(seq)));
+            let place =
+                report.first_bad.as_ref().and_then(|bad| bad.seq).map(|seq| format!(" at {}", count(seq)));
             Status::new(Tone::Bad, format!("Chain broken{}", place.unwrap_or_default())).with_icon(Icon::Warn)
         }
     };

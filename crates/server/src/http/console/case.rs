@@ -9,7 +9,8 @@ use super::posted::{Nothing, Posted};
 use super::reading::{Reading, amount_of, micros};
 use super::said::Said;
 use super::view::{
-    CaseFile, CasePage, Inert, LaneLabel, MoneyLine, ObjectRow, ProposalRow, RefundForm, Section, Stamp, TaskRow,
+    self, CaseFile, CasePage, Inert, LaneLabel, MoneyLine, ObjectRow, ProposalRow, RefundForm, Section,
+    Stamp, TaskRow,
 };
 use super::visit::Visit;
 use super::wording;
@@ -18,7 +19,7 @@ use crate::http::problem::Problem;
 mod story;
 
 pub async fn show(visit: Visit, Path(id): Path<String>) -> Response {
-    let page = page(&visit, &id).await.map(|page| visit.page(&page));
+    let page = page(&visit, &id).await.map(|page| view::page(&page));
     visit.answer(page).await
 }
 
@@ -27,7 +28,7 @@ async fn page(visit: &Visit, id: &str) -> Result<CasePage, Problem> {
     let survey = visit.survey().await?;
     let heading = format!("{}, {}", title(&document), subject(&document));
     let shell = visit.shell(Inert::capped(&heading, 80).text(), Section::Inbox, &survey);
-    Ok(CasePage { shell, file: file(visit, document)? })
+    Ok(CasePage { shell, file: file(visit, document) })
 }
 
 pub(super) async fn read(visit: &Visit, id: &str) -> Result<CaseDocument, Problem> {
@@ -62,14 +63,14 @@ pub(super) fn summary(case: &CaseDocument, reading: Reading) -> String {
 }
 
 /// The file as pages show it.
-pub(super) fn file(visit: &Visit, case: CaseDocument) -> Result<CaseFile, Problem> {
+pub(super) fn file(visit: &Visit, case: CaseDocument) -> CaseFile {
     let reading = visit.reading();
     let lane = visit.lane_of(&case.lane);
     let when = |at: &str| micros(at).map(|at| reading.when(at)).unwrap_or_default();
     let asks = case.proposals.iter().any(|proposal| proposal.state == "asking");
     let open_task = case.tasks.iter().any(|task| task.state == "open");
     let state = if open_task { "needs_person" } else { case.state.as_str() };
-    Ok(CaseFile {
+    CaseFile {
         title: title(&case),
         subject: Inert::capped(subject(&case), 80),
         subject_id: case.customer.clone(),
@@ -84,7 +85,12 @@ pub(super) fn file(visit: &Visit, case: CaseDocument) -> Result<CaseFile, Proble
         money: case.money.iter().filter_map(money_line).collect(),
         timeline: case.timeline.iter().map(|line| story::entry(line, reading)).collect(),
         refund: refund_form(&case),
-        tasks: case.tasks.iter().filter(|task| task.state == "open").map(|task| task_row(visit, task)).collect(),
+        tasks: case
+            .tasks
+            .iter()
+            .filter(|task| task.state == "open")
+            .map(|task| task_row(visit, task))
+            .collect(),
         objects: objects(visit, &case, &lane),
         // What is to do inside Bursar stands among the tasks.
         proposals: case
@@ -97,7 +103,7 @@ pub(super) fn file(visit: &Visit, case: CaseDocument) -> Result<CaseFile, Proble
         facts: case.facts.into_iter().map(|fact| fact.into_fact(&reading)).collect(),
         id: case.id,
         lane,
-    })
+    }
 }
 
 /// What is waiting for what.
@@ -108,9 +114,15 @@ fn waiting_for(case: &CaseDocument, reading: Reading) -> Option<String> {
     match case.state.as_str() {
         "waiting" => {
             let at = micros(case.waiting_until.as_deref()?)?;
-            Some(format!("Waits until {}, then looks again. Stripe's own retries go on meanwhile.", reading.when(at).text))
+            Some(format!(
+                "Waits until {}, then looks again. Stripe's own retries go on meanwhile.",
+                reading.when(at).text
+            ))
         }
-        "blocked" => Some(format!("Stands still: {} is not known. It looks again by itself.", case.blocked_on.as_deref()?)),
+        "blocked" => Some(format!(
+            "Stands still: {} is not known. It looks again by itself.",
+            case.blocked_on.as_deref()?
+        )),
         "needs_person" => Some("Waits for a decision.".to_owned()),
         _ => None,
     }
@@ -194,7 +206,10 @@ async fn finish(visit: &Visit, case: &str, task: &str) -> Result<Response, Probl
     let known = document.tasks.iter().find(|known| known.id == task);
     let known = known.ok_or_else(|| Problem::not_found("task"))?;
     if !visit.caller.roles.iter().any(|role| role.as_str() == known.role) {
-        return Err(Problem::forbidden(format!("this task is for the role {}; nothing was changed", known.role)));
+        return Err(Problem::forbidden(format!(
+            "this task is for the role {}; nothing was changed",
+            known.role
+        )));
     }
     visit.engine().finish_task(&visit.caller.actor, task).await?;
     Ok(Said::TaskDone.with(Redirect::to(&format!("/cases/{}", document.id)).into_response()))

@@ -7,7 +7,7 @@ use bursar_engine::{Health, LaneHealth};
 use serde_json::Value;
 
 use super::posted::{Nothing, Posted};
-use super::reading::{Reading, count, length, micros};
+use super::reading::{Reading, count, exact, length, micros};
 use super::said::Said;
 use super::view::{
     self, DeadLetterRow, GapRow, HealthPage, Icon, Inert, ModeRow, PollerRow, Section, Stamp, Status, Tone,
@@ -23,7 +23,7 @@ const ROWS: i64 = 25;
 const LATE_S: u64 = 60;
 
 pub async fn show(visit: Visit) -> Response {
-    let page = page(&visit).await.map(|page| visit.page(&page));
+    let page = page(&visit).await.map(|page| view::page(&page));
     visit.answer(page).await
 }
 
@@ -39,8 +39,8 @@ async fn page(visit: &Visit) -> Result<HealthPage, Problem> {
         sentence,
         readings: readings(&health),
         pollers: pollers(&health, now, business, machine),
-        gaps: engine.gaps(ROWS).await?.items.iter().map(|gap| gap_row(gap, business)).collect(),
-        dead_letters: engine.dead_letters(ROWS).await?.items.iter().map(|row| dead_letter(row, machine)).collect(),
+        gaps: engine.gaps(ROWS).await?.items.iter().map(gap_row).collect(),
+        dead_letters: engine.dead_letters(ROWS).await?.items.iter().map(dead_letter).collect(),
         may_retry: visit.caller.roles.iter().any(|role| RETRIES.contains(role)),
         modes: engine.modes().await?.items.iter().map(mode_row).collect(),
     })
@@ -55,7 +55,11 @@ fn overall(health: &Health) -> (Status, String) {
         troubles.push(format!("{} has not answered yet", health.unconnected.join(", ")));
     }
     troubles.extend(
-        health.lanes.iter().filter(|lane| lane.last_error.is_some()).map(|lane| format!("{} cannot be read", lane.lane)),
+        health
+            .lanes
+            .iter()
+            .filter(|lane| lane.last_error.is_some())
+            .map(|lane| format!("{} cannot be read", lane.lane)),
     );
     match health.queue.dead {
         0 => {}
@@ -70,9 +74,10 @@ fn overall(health: &Health) -> (Status, String) {
     }
     match troubles.as_slice() {
         [] => (Status::new(Tone::Good, "Well"), "Everything that arrived is handled.".to_owned()),
-        [one] => {
-            (Status::new(Tone::Warn, "One thing to look at").with_icon(Icon::Warn), super::notice::sentence(one))
-        }
+        [one] => (
+            Status::new(Tone::Warn, "One thing to look at").with_icon(Icon::Warn),
+            super::notice::sentence(one),
+        ),
         many => {
             let word = format!("{} things to look at", many.len());
             (Status::new(Tone::Warn, word).with_icon(Icon::Warn), super::notice::sentence(&many.join("; ")))
@@ -85,21 +90,45 @@ fn is_late(health: &Health) -> bool {
 }
 
 fn readings(health: &Health) -> Vec<view::Reading> {
-    let oldest = |age: Option<u64>| age.map_or_else(|| "nothing waits".to_owned(), |age| format!("oldest {}", span(age)));
+    let oldest = |age: Option<u64>| {
+        age.map_or_else(|| "nothing waits".to_owned(), |age| format!("oldest {}", span(age)))
+    };
     let reading = |label: &str, value: i64, note: String, good: bool| view::Reading {
         label: label.to_owned(),
         value: count(value),
         note,
         status: if good { Status::new(Tone::Good, "Normal") } else { Status::new(Tone::Warn, "Look") },
     };
-    let newest = health.last_event_age_s.map_or_else(|| "none yet".to_owned(), |age| format!("last {} ago", span(age)));
+    let newest = health
+        .last_event_age_s
+        .map_or_else(|| "none yet".to_owned(), |age| format!("last {} ago", span(age)));
     vec![
         reading("Events kept", health.events, newest, true),
-        reading("Work due", health.queue.due + health.queue.leased, oldest(health.oldest_due_age_s), !is_late(health)),
-        reading("Gave up", health.queue.dead, format!("{} planned for later", count(health.queue.later)), health.queue.dead == 0),
+        reading(
+            "Work due",
+            health.queue.due + health.queue.leased,
+            oldest(health.oldest_due_age_s),
+            !is_late(health),
+        ),
+        reading(
+            "Gave up",
+            health.queue.dead,
+            format!("{} planned for later", count(health.queue.later)),
+            health.queue.dead == 0,
+        ),
         reading("Open approvals", health.approvals_pending, oldest(health.oldest_approval_age_s), true),
-        reading("Quarantined", health.quarantined, "signed, but not believed".to_owned(), health.quarantined == 0),
-        reading("Audit, unsealed", health.audit_unsealed, "sealed within a second".to_owned(), health.audit_unsealed < 1_000),
+        reading(
+            "Quarantined",
+            health.quarantined,
+            "signed, but not believed".to_owned(),
+            health.quarantined == 0,
+        ),
+        reading(
+            "Audit, unsealed",
+            health.audit_unsealed,
+            "sealed within a second".to_owned(),
+            health.audit_unsealed < 1_000,
+        ),
     ]
 }
 
@@ -134,8 +163,8 @@ fn poller(lane: &LaneHealth, now: i64, business: Reading, machine: Reading) -> P
     }
 }
 
-fn gap_row(gap: &Value, business: Reading) -> GapRow {
-    let stamp = |field: &str| gap[field].as_str().and_then(micros).map_or_else(Stamp::default, |at| business.exact(at));
+fn gap_row(gap: &Value) -> GapRow {
+    let stamp = |field: &str| gap[field].as_str().and_then(micros).map_or_else(Stamp::default, exact);
     let events = gap["events"].as_i64().unwrap_or(0);
     GapRow {
         from: stamp("from"),
@@ -149,7 +178,7 @@ fn gap_row(gap: &Value, business: Reading) -> GapRow {
     }
 }
 
-fn dead_letter(row: &Value, machine: Reading) -> DeadLetterRow {
+fn dead_letter(row: &Value) -> DeadLetterRow {
     let text = |field: &str| row[field].as_str().unwrap_or_default();
     let about = row["about"].as_object().into_iter().flatten().find_map(|(_, value)| value.as_str());
     DeadLetterRow {
@@ -157,7 +186,7 @@ fn dead_letter(row: &Value, machine: Reading) -> DeadLetterRow {
         job: format!("{} {}", text("kind"), about.unwrap_or_default()),
         error: Inert::capped(text("error"), 400),
         attempts: row["attempts"].as_i64().unwrap_or(0),
-        since: micros(text("created_at")).map_or_else(Stamp::default, |at| machine.exact(at)),
+        since: micros(text("created_at")).map_or_else(Stamp::default, exact),
     }
 }
 

@@ -12,33 +12,76 @@ use crate::http::state::AppState;
 
 /// Codes of HTTP answers: what each means and what to try. None of them moved money.
 const ANSWERS: [(&str, &str); 24] = [
-    ("already_voted", "One person has one vote on an approval, and yours was counted before. Others are still asked."),
-    ("amount_too_large", "More was asked for than is left of the charge. Ask for what is left, or leave the amount out."),
+    (
+        "already_voted",
+        "One person has one vote on an approval, and yours was counted before. Others are still asked.",
+    ),
+    (
+        "amount_too_large",
+        "More was asked for than is left of the charge. Ask for what is left, or leave the amount out.",
+    ),
     ("approval_decided", "Somebody decided before you. The approval's page shows what they said."),
-    ("approval_expired", "Nobody decided in time, so it was refused by itself. Ask again if it is still wanted."),
-    ("blocked_by_policy", "A policy forbids it, or none permits it. The answer names the policies; `bursar policy check` reads them."),
+    (
+        "approval_expired",
+        "Nobody decided in time, so it was refused by itself. Ask again if it is still wanted.",
+    ),
+    (
+        "blocked_by_policy",
+        "A policy forbids it, or none permits it. The answer names the policies; `bursar policy check` reads them.",
+    ),
     ("body_too_large", "The body is larger than any request of this API. Send less."),
-    ("cross_origin", "A browser sent this form from another site. Open the page here and send it from there."),
-    ("digest_changed", "What you voted on is not what stands now. Read the card again; the new digest stands on it."),
+    (
+        "cross_origin",
+        "A browser sent this form from another site. Open the page here and send it from there.",
+    ),
+    (
+        "digest_changed",
+        "What you voted on is not what stands now. Read the card again; the new digest stands on it.",
+    ),
     ("forbidden", "None of your roles may do this. The answer says which role may."),
     ("form_expired", "The form belonged to another session. Open the page again and send it from there."),
     ("host_missing", "The request names no host. Send a Host header."),
     ("host_unknown", "This server does not go by that name. Use its own address, or configure the name."),
-    ("idempotency_error", "The key was first used with another request. Use a new key for a different request."),
-    ("idempotency_key_in_use", "A request with this key is being answered right now. Come again in a moment."),
-    ("internal", "Something is broken here and is written to the log with this request's id. It is safe to try again."),
-    ("own_proposal", "Nobody decides on what they, their key or their agent asked for. Somebody else with the role can."),
+    (
+        "idempotency_error",
+        "The key was first used with another request. Use a new key for a different request.",
+    ),
+    (
+        "idempotency_key_in_use",
+        "A request with this key is being answered right now. Come again in a moment.",
+    ),
+    (
+        "internal",
+        "Something is broken here and is written to the log with this request's id. It is safe to try again.",
+    ),
+    (
+        "own_proposal",
+        "Nobody decides on what they, their key or their agent asked for. Somebody else with the role can.",
+    ),
     ("parameter_invalid", "A parameter cannot be meant as it stands. The answer names it and says why."),
     ("reason_missing", "A rejection goes back to whoever asked, so it needs a reason."),
     ("resource_missing", "There is no such thing here, or not on this lane. Check the id."),
     ("role_not_asked", "This approval asks other roles than yours. Its card lists who may decide."),
-    ("stripe_key_refused", "Stripe does not accept the key, or the key may not do this. `bursar doctor` says what is missing."),
+    (
+        "stripe_key_refused",
+        "Stripe does not accept the key, or the key may not do this. `bursar doctor` says what is missing.",
+    ),
     ("stripe_refused", "Stripe refused a read that is needed first. The message says why."),
-    ("unauthorized", "The token is missing, unknown, expired or revoked. Send another as `Authorization: Bearer …`."),
-    ("unavailable", "Not now: the store or Stripe does not answer. What was accepted is kept; come again after Retry-After."),
+    (
+        "unauthorized",
+        "The token is missing, unknown, expired or revoked. Send another as `Authorization: Bearer …`.",
+    ),
+    (
+        "unavailable",
+        "Not now: the store or Stripe does not answer. What was accepted is kept; come again after Retry-After.",
+    ),
 ];
 
-pub async fn show(State(state): State<AppState>, visit: Result<Visit, Response>, Path(code): Path<String>) -> Response {
+pub async fn show(
+    State(state): State<AppState>,
+    visit: Result<Visit, Response>,
+    Path(code): Path<String>,
+) -> Response {
     let Some((name, text)) = page_of(&code) else {
         let problem = Problem::not_found("error code");
         return match visit {
@@ -47,7 +90,11 @@ pub async fn show(State(state): State<AppState>, visit: Result<Visit, Response>,
         };
     };
     let shell = match &visit {
-        Ok(visit) => visit.shell(name.clone(), Section::Outside, &visit.survey().await.unwrap_or_else(|_| Survey::default())),
+        Ok(visit) => visit.shell(
+            name.clone(),
+            Section::Outside,
+            &visit.survey().await.unwrap_or_else(|_| Survey::default()),
+        ),
         Err(_) => outside_shell(&state, &name),
     };
     view::page(&NoticePage {
@@ -66,7 +113,10 @@ fn page_of(code: &str) -> Option<(String, String)> {
     if let Ok(code) = code.parse::<Code>() {
         return Some((code.as_str().to_owned(), code.page().trim().to_owned()));
     }
-    ANSWERS.iter().find(|(known, _)| *known == code).map(|(known, text)| ((*known).to_owned(), (*text).to_owned()))
+    ANSWERS
+        .iter()
+        .find(|(known, _)| *known == code)
+        .map(|(known, text)| ((*known).to_owned(), (*text).to_owned()))
 }
 
 #[cfg(test)]

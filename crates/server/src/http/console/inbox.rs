@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::documents::{self, CaseDocument};
 use super::reading::{Reading, amount_of, micros};
-use super::view::{CaseRow, Detail, Empty, InboxPage, InboxView, Inert, Link, Section, Tab};
+use super::view::{self, CaseRow, Detail, Empty, InboxPage, InboxView, Inert, Link, Section, Tab};
 use super::visit::{Survey, Visit, sums};
 use super::{approval, case, wording};
 use crate::http::problem::Problem;
@@ -26,7 +26,7 @@ pub struct Asked {
 const ROWS: i64 = 50;
 
 pub async fn show(visit: Visit, Query(asked): Query<Asked>) -> Response {
-    let page = page(&visit, &asked).await.map(|page| visit.page(&page));
+    let page = page(&visit, &asked).await.map(|page| view::page(&page));
     visit.answer(page).await
 }
 
@@ -34,7 +34,8 @@ async fn page(visit: &Visit, asked: &Asked) -> Result<InboxPage, Problem> {
     let view = asked.view.as_deref().and_then(InboxView::parse).unwrap_or(InboxView::NeedsMe);
     let survey = visit.survey().await?;
     let queue = queue(visit, view, &survey, asked.after.as_deref()).await?;
-    let stake = if view == InboxView::All { Vec::new() } else { sums(queue.items.iter().map(|item| &item.case)) };
+    let stake =
+        if view == InboxView::All { Vec::new() } else { sums(queue.items.iter().map(|item| &item.case)) };
     let mut rows = Vec::new();
     for item in &queue.items {
         rows.push(row(&item.case, item.waiting, view, visit.reading())?);
@@ -100,7 +101,8 @@ async fn queue<'s>(
 
 async fn tabs(visit: &Visit, current: InboxView, survey: &Survey) -> Result<Vec<Tab>, Problem> {
     let by_playbook = visit.engine().open_case_counts().await?;
-    let failed = by_playbook.iter().find(|(playbook, _)| playbook == "recovery").map_or(0, |(_, count)| *count);
+    let failed =
+        by_playbook.iter().find(|(playbook, _)| playbook == "recovery").map_or(0, |(_, count)| *count);
     let waiting = |wanted: fn(&Waiting) -> bool| {
         u32::try_from(survey.waiting.iter().filter(|waiting| wanted(waiting)).count()).ok()
     };
@@ -110,10 +112,18 @@ async fn tabs(visit: &Visit, current: InboxView, survey: &Survey) -> Result<Vec<
         InboxView::FailedPayments => u32::try_from(failed).ok(),
         InboxView::All => None,
     };
-    Ok(InboxView::ALL.into_iter().map(|view| Tab { view, count: count(view), current: view == current }).collect())
+    Ok(InboxView::ALL
+        .into_iter()
+        .map(|view| Tab { view, count: count(view), current: view == current })
+        .collect())
 }
 
-fn row(case: &Value, waiting: Option<&Waiting>, view: InboxView, reading: Reading) -> Result<CaseRow, Problem> {
+fn row(
+    case: &Value,
+    waiting: Option<&Waiting>,
+    view: InboxView,
+    reading: Reading,
+) -> Result<CaseRow, Problem> {
     let case: CaseDocument = documents::read(case.clone())?;
     let approval = waiting.and_then(|waiting| waiting.approval.as_ref());
     let selected = approval.map_or(case.id.as_str(), |approval| approval.as_str());
@@ -126,7 +136,8 @@ fn row(case: &Value, waiting: Option<&Waiting>, view: InboxView, reading: Readin
         Some(_) if approval.is_none() => "needs_person",
         _ => case.state.as_str(),
     };
-    let status = wording::case_status(state, case.class.as_deref(), case.outcome.as_deref(), approval.is_some());
+    let status =
+        wording::case_status(state, case.class.as_deref(), case.outcome.as_deref(), approval.is_some());
     Ok(CaseRow {
         href: format!("/inbox?view={}&selected={selected}", view.as_str()),
         open_href: match approval {
@@ -170,7 +181,7 @@ async fn detail(
     }
     let Ok(id) = id.parse::<CaseId>() else { return Err(Problem::not_found("case")) };
     let document: CaseDocument = documents::read(visit.engine().case(&id).await?)?;
-    Ok(Some(Detail::Case(Box::new(case::file(visit, document)?))))
+    Ok(Some(Detail::Case(Box::new(case::file(visit, document)))))
 }
 
 fn mark(rows: &mut [CaseRow], selected: Option<&str>, detail: Option<&Detail>) {
@@ -195,12 +206,16 @@ fn empty(view: InboxView) -> Empty {
             "What policy allows goes through by itself. What needs your decision appears here the moment it is asked.",
             all(),
         ),
-        InboxView::Approvals => {
-            ("No open approvals", "Nobody is being asked. Refunds over the limit and risky payments appear here.", all())
-        }
-        InboxView::FailedPayments => {
-            ("No failed payments", "Every invoice is paid or on its way. New failures appear here by themselves.", all())
-        }
+        InboxView::Approvals => (
+            "No open approvals",
+            "Nobody is being asked. Refunds over the limit and risky payments appear here.",
+            all(),
+        ),
+        InboxView::FailedPayments => (
+            "No failed payments",
+            "Every invoice is paid or on its way. New failures appear here by themselves.",
+            all(),
+        ),
         InboxView::All => (
             "No cases yet",
             "A case opens when a payment fails or somebody asks for a refund.",

@@ -5,8 +5,8 @@ use axum::response::Response;
 use bursar_connectors::mail::ReceivedMail;
 use serde::Deserialize;
 
-use super::reading::Reading;
-use super::view::{Inert, Mail, MailPart, MailRow, MailboxPage, Section, WebLink};
+use super::reading::{Reading, moment};
+use super::view::{self, Inert, Mail, MailPart, MailRow, MailboxPage, Section, WebLink};
 use super::visit::Visit;
 use crate::http::problem::Problem;
 
@@ -22,7 +22,7 @@ const TEXT_CHARS: usize = 20_000;
 const LINKS: usize = 10;
 
 pub async fn show(visit: Visit, Query(asked): Query<Asked>) -> Response {
-    let page = page(&visit, &asked).await.map(|page| visit.page(&page));
+    let page = page(&visit, &asked).await.map(|page| view::page(&page));
     visit.answer(page).await
 }
 
@@ -41,7 +41,7 @@ async fn page(visit: &Visit, asked: &Asked) -> Result<MailboxPage, Problem> {
     Ok(MailboxPage {
         shell: visit.shell("Mailbox", Section::Mailbox, &visit.survey().await?),
         rows,
-        mail: shown.map(|letter| mail(&letter, part, reading)),
+        mail: shown.map(|letter| mail(&letter, part)),
         selected_by_address: asked.selected.is_some(),
     })
 }
@@ -57,14 +57,14 @@ fn row(letter: &ReceivedMail, current: Option<u64>, reading: Reading) -> MailRow
     }
 }
 
-fn mail(letter: &ReceivedMail, part: MailPart, reading: Reading) -> Mail {
+fn mail(letter: &ReceivedMail, part: MailPart) -> Mail {
     let text = letter.text.as_deref().unwrap_or_default();
     Mail {
         id: letter.number.to_string(),
         from: Inert::line(&letter.from),
         to: Inert::line(&letter.to.join(", ")),
         subject: Inert::line(&letter.subject),
-        at: reading.moment(letter.received_at.micros()),
+        at: moment(letter.received_at.micros()),
         part,
         text: Inert::block(text, TEXT_CHARS),
         html: letter.html.clone(),

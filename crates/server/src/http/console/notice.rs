@@ -24,7 +24,11 @@ pub(super) fn outside(state: &AppState, problem: &Problem) -> Response {
 }
 
 /// For paths that do not exist: a page for browsers, the API's own words for everybody else.
-pub async fn no_such_page(State(state): State<AppState>, visit: Result<Visit, Response>, request: Request) -> Response {
+pub async fn no_such_page(
+    State(state): State<AppState>,
+    visit: Result<Visit, Response>,
+    request: Request,
+) -> Response {
     let problem = Problem::not_found("page");
     if !wants_html(request.headers()) {
         return problem.into_response();
@@ -36,7 +40,10 @@ pub async fn no_such_page(State(state): State<AppState>, visit: Result<Visit, Re
 }
 
 fn wants_html(headers: &HeaderMap) -> bool {
-    headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/html"))
+    headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"))
 }
 
 fn page(shell: Shell, problem: &Problem, link: Link) -> Response {
@@ -104,5 +111,6 @@ fn headline(problem: &Problem) -> &'static str {
 /// What certainly did not happen, unless the message says it.
 fn money(problem: &Problem) -> Option<&'static str> {
     let said = ["nothing was", "Nothing was", "no money"].iter().any(|words| problem.message.contains(words));
-    (!said && problem.status != StatusCode::NOT_FOUND).then_some("Nothing was changed and nothing was sent to Stripe.")
+    (!said && problem.status != StatusCode::NOT_FOUND)
+        .then_some("Nothing was changed and nothing was sent to Stripe.")
 }

@@ -33,6 +33,20 @@ pub(super) fn micros(rfc3339: &str) -> Option<i64> {
     rfc3339.parse::<Timestamp>().ok().map(Timestamp::as_microsecond)
 }
 
+fn stamp(at: i64, format: &str) -> Stamp {
+    Stamp::new(formatted(at, "%Y-%m-%dT%H:%M:%SZ"), formatted(at, format))
+}
+
+/// In full: `Fri 21 Nov 2026, 14:02 UTC`.
+pub(super) fn moment(at: i64) -> Stamp {
+    stamp(at, "%a %-d %b %Y, %H:%M UTC")
+}
+
+/// To the second: `21 Nov 2026, 14:02:05`.
+pub(super) fn exact(at: i64) -> Stamp {
+    stamp(at, "%-d %b %Y, %H:%M:%S")
+}
+
 impl Reading {
     pub(super) fn business(now: BusinessTime) -> Self {
         Self { now: now.micros() }
@@ -40,20 +54,6 @@ impl Reading {
 
     pub(super) fn machine(now: MachineTime) -> Self {
         Self { now: now.micros() }
-    }
-
-    fn stamp(at: i64, format: &str) -> Stamp {
-        Stamp::new(formatted(at, "%Y-%m-%dT%H:%M:%SZ"), formatted(at, format))
-    }
-
-    /// In full: `Fri 21 Nov 2026, 14:02 UTC`.
-    pub(super) fn moment(self, at: i64) -> Stamp {
-        Self::stamp(at, "%a %-d %b %Y, %H:%M UTC")
-    }
-
-    /// To the second: `21 Nov 2026, 14:02:05`.
-    pub(super) fn exact(self, at: i64) -> Stamp {
-        Self::stamp(at, "%-d %b %Y, %H:%M:%S")
     }
 
     /// As short as it stays clear: `14:02` today, `21 Nov` this year, else `21 Nov 2026`.
@@ -66,15 +66,15 @@ impl Reading {
         } else {
             "%-d %b %Y"
         };
-        Self::stamp(at, format)
+        stamp(at, format)
     }
 
     /// Day and time: `today 14:02`, `Thu 26 Nov, 06:10`.
     pub(super) fn when(self, at: i64) -> Stamp {
         if formatted(at, "%Y-%m-%d") == formatted(self.now, "%Y-%m-%d") {
-            return Self::stamp(at, "today %H:%M");
+            return stamp(at, "today %H:%M");
         }
-        Self::stamp(at, "%a %-d %b, %H:%M")
+        stamp(at, "%a %-d %b, %H:%M")
     }
 
     /// `12 s ago`.
@@ -104,7 +104,7 @@ fn two_units(span: i64) -> String {
     match span {
         ..MINUTE => "under a minute".to_owned(),
         MINUTE..HOUR => format!("{} min", span / MINUTE),
-        HOUR..DAY => format!("{} h {} min", span / HOUR, span % HOUR / MINUTE),
+        HOUR..=DAY => format!("{} h {} min", span / HOUR, span % HOUR / MINUTE),
         _ => format!("{} d {} h", span / DAY, span % DAY / HOUR),
     }
 }
@@ -139,7 +139,7 @@ impl Context for Reading {
     }
 
     fn moment(&self, micros: i64) -> Stamp {
-        Reading::moment(*self, micros)
+        moment(micros)
     }
 
     fn when(&self, micros: i64) -> Stamp {
@@ -164,8 +164,8 @@ mod tests {
         assert_eq!(reading.brief(NOON - 3 * DAY).text, "18 Nov");
         assert_eq!(reading.brief(NOON - 400 * DAY).text, "17 Oct 2025");
         assert_eq!(reading.when(NOON + 5 * DAY).text, "Thu 26 Nov, 12:00");
-        assert_eq!(reading.moment(NOON).text, "Sat 21 Nov 2026, 12:00 UTC");
-        assert_eq!(reading.moment(NOON).iso, "2026-11-21T12:00:00Z");
+        assert_eq!(moment(NOON).text, "Sat 21 Nov 2026, 12:00 UTC");
+        assert_eq!(moment(NOON).iso, "2026-11-21T12:00:00Z");
     }
 
     #[test]

@@ -34,7 +34,11 @@ async fn submit(visit: &Visit, id: &str, wish: Wish) -> Result<Response, Problem
     let document = case::read(visit, id).await?;
     let offered = document.refundable.filter(|offered| offered.charge == wish.charge);
     let offered = offered.ok_or_else(|| {
-        Problem::new(StatusCode::CONFLICT, "not_refundable", "nothing of this charge is left to refund; nothing was sent")
+        Problem::new(
+            StatusCode::CONFLICT,
+            "not_refundable",
+            "nothing of this charge is left to refund; nothing was sent",
+        )
     })?;
     if wish.reason.trim().is_empty() {
         return Err(Problem::unprocessable("reason", "a refund needs a reason; nothing was sent"));
@@ -47,7 +51,8 @@ async fn submit(visit: &Visit, id: &str, wish: Wish) -> Result<Response, Problem
         lane: Some(document.lane),
     };
     let caller = &visit.caller;
-    let submitted = visit.engine().request_refund(caller.actor.clone(), caller.roles.clone(), request).await?;
+    let submitted =
+        visit.engine().request_refund(caller.actor.clone(), caller.roles.clone(), request).await?;
     let to_case = || format!("/cases/{}", submitted.case);
     let (said, place) = match (&submitted.approval, submitted.state) {
         (_, ProposalState::Denied) => return Err(denied(&submitted)),
@@ -65,7 +70,8 @@ fn typed(text: &str, currency: &str) -> Result<Option<i64>, Problem> {
     if text.is_empty() {
         return Ok(None);
     }
-    let currency = Currency::parse(currency).map_err(|_| Problem::unprocessable("amount", "the currency is not known"))?;
+    let currency = Currency::parse(currency)
+        .map_err(|_| Problem::unprocessable("amount", "the currency is not known"))?;
     let money = Money::parse_decimal(text, currency)
         .map_err(|error| Problem::unprocessable("amount", format!("{error}; nothing was sent")))?;
     if money.amount <= 0 {
@@ -78,14 +84,22 @@ fn typed(text: &str, currency: &str) -> Result<Option<i64>, Problem> {
 fn denied(submitted: &Submitted) -> Problem {
     let verdict = &submitted.verdict;
     let ids: Vec<&str> = verdict.policies.iter().map(|policy| policy.id.as_str()).collect();
-    let by = if ids.is_empty() { "No policy permits it".to_owned() } else { format!("Denied by {}", ids.join(", ")) };
+    let by = if ids.is_empty() {
+        "No policy permits it".to_owned()
+    } else {
+        format!("Denied by {}", ids.join(", "))
+    };
     let comparisons = verdict.policies.iter().flat_map(|policy| &policy.comparisons);
     let hint = comparisons
         .filter_map(|comparison| comparison.counterfactual.as_deref())
         .chain(verdict.notes.iter().map(String::as_str))
         .next();
     let hint = hint.map(|hint| format!(": {hint}")).unwrap_or_default();
-    Problem::new(StatusCode::FORBIDDEN, "blocked_by_policy", format!("{by}{hint}. The request is filed; nothing was sent."))
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "blocked_by_policy",
+        format!("{by}{hint}. The request is filed; nothing was sent."),
+    )
 }
 
 #[cfg(test)]

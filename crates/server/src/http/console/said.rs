@@ -59,8 +59,12 @@ impl Said {
             Said::Approved => (Tone::Good, "Approved. It is being carried out; the receipt follows here."),
             Said::Counted => (Tone::Good, "Your yes is counted. It still needs others."),
             Said::Rejected => (Tone::Quiet, "Rejected. Nothing was sent."),
-            Said::RefundAsked => (Tone::Warn, "The refund is asked for. Somebody else decides; nothing was sent yet."),
-            Said::RefundAllowed => (Tone::Good, "Policy allows this refund by itself. It is being carried out."),
+            Said::RefundAsked => {
+                (Tone::Warn, "The refund is asked for. Somebody else decides; nothing was sent yet.")
+            }
+            Said::RefundAllowed => {
+                (Tone::Good, "Policy allows this refund by itself. It is being carried out.")
+            }
             Said::RefundRepeated => (Tone::Quiet, "The same refund was asked for already: this is that one."),
             Said::TaskDone => (Tone::Good, "Done. It no longer waits for you."),
             Said::Retried => (Tone::Active, "Queued again."),

@@ -108,7 +108,12 @@ pub async fn enter(
         return notice::outside(&state, &problem);
     }
     let Ok(Form(entry)) = form else {
-        return refused(&state, &Entry::empty(), StatusCode::BAD_REQUEST, "The form is not complete.".to_owned());
+        return refused(
+            &state,
+            &Entry::empty(),
+            StatusCode::BAD_REQUEST,
+            "The form is not complete.".to_owned(),
+        );
     };
     let address = address.map(|Extension(ConnectInfo(address))| address.ip());
     let person = match &entry.sign_in_as {
@@ -154,7 +159,9 @@ fn refused(state: &AppState, entry: &Entry, status: StatusCode, error: String) -
 enum Refusal {
     /// The same for a wrong password, an unknown address, and a person without a password.
     No,
-    Wait { seconds: u64 },
+    Wait {
+        seconds: u64,
+    },
     Broken(Problem),
 }
 
@@ -171,7 +178,12 @@ async fn demo_person(state: &AppState, wanted: &str) -> Result<Person, Refusal> 
     person.filter(|person| !person.disabled).ok_or(Refusal::No)
 }
 
-async fn by_password(state: &AppState, attempts: &Attempts, attempt: &Try, entry: &Entry) -> Result<Person, Refusal> {
+async fn by_password(
+    state: &AppState,
+    attempts: &Attempts,
+    attempt: &Try,
+    entry: &Entry,
+) -> Result<Person, Refusal> {
     let now = || state.engine.clocks().machine();
     if let Some(wait) = attempts.must_wait(attempt, now()) {
         return Err(Refusal::Wait { seconds: wait.as_secs().max(1) });
@@ -182,23 +194,20 @@ async fn by_password(state: &AppState, attempts: &Attempts, attempt: &Try, entry
     let turn = attempts.hashing.acquire().await;
     let fits = password::fits(entry.password.clone(), kept).await;
     drop(turn);
-    match known.filter(|_| fits) {
-        Some(person) => {
-            attempts.succeeded(attempt);
-            Ok(person)
-        }
-        None => {
-            attempts.failed(attempt, now());
-            metrics::counter!("bursar_sign_ins_failed_total").increment(1);
-            Err(Refusal::No)
-        }
+    if let Some(person) = known.filter(|_| fits) {
+        attempts.succeeded(attempt);
+        return Ok(person);
     }
+    attempts.failed(attempt, now());
+    metrics::counter!("bursar_sign_ins_failed_total").increment(1);
+    Err(Refusal::No)
 }
 
 /// Begins a session; answers its cookie.
 async fn start(state: &AppState, person: &Person) -> Result<HeaderValue, Problem> {
     let engine = &state.engine;
-    let (id, csrf) = (hex::encode(engine.entropy().bytes::<32>()), hex::encode(engine.entropy().bytes::<32>()));
+    let (id, csrf) =
+        (hex::encode(engine.entropy().bytes::<32>()), hex::encode(engine.entropy().bytes::<32>()));
     let now = engine.clocks().machine().micros();
     let session = Session {
         hash: hash_of(&id),
@@ -215,8 +224,10 @@ async fn start(state: &AppState, person: &Person) -> Result<HeaderValue, Problem
 fn cookie(state: &AppState, id: &str, max_age_s: i64) -> Result<HeaderValue, Problem> {
     let secure = if state.secure_cookies { "; Secure" } else { "" };
     let name = cookie_name(state.secure_cookies);
-    HeaderValue::from_str(&format!("{name}={id}; Max-Age={max_age_s}; Path=/; HttpOnly; SameSite=Lax{secure}"))
-        .map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "no session could be made"))
+    HeaderValue::from_str(&format!(
+        "{name}={id}; Max-Age={max_age_s}; Path=/; HttpOnly; SameSite=Lax{secure}"
+    ))
+    .map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "no session could be made"))
 }
 
 pub async fn leave(Posted { visit, .. }: Posted<Nothing>) -> Response {

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use askama::Template;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::Method;
 use axum::http::request::Parts;
@@ -16,7 +15,7 @@ use serde_json::Value;
 
 use super::reading::{Reading, amount_of, clock_text};
 use super::said::{self, Said};
-use super::view::{self, Amount, Counts, Demo, LaneLabel, Section, Shell, Stamp, Visitor};
+use super::view::{Amount, Counts, Demo, LaneLabel, Section, Shell, Stamp, Visitor};
 use super::{local_path, notice};
 use crate::http::auth::{Caller, SignedIn};
 use crate::http::problem::Problem;
@@ -117,10 +116,6 @@ impl Visit {
         lane_label(lane, name)
     }
 
-    pub(super) fn page(&self, template: &impl Template) -> Response {
-        view::page(template)
-    }
-
     /// A page, or the page that says why not.
     pub(super) async fn answer(&self, result: Result<Response, Problem>) -> Response {
         let mut response = match result {
@@ -168,5 +163,8 @@ pub(super) fn sums<'a>(cases: impl Iterator<Item = &'a Value>) -> Vec<Amount> {
             *sum = sum.saturating_add(minor);
         }
     }
-    sums.into_iter().filter(|(_, minor)| *minor != 0).filter_map(|(currency, minor)| amount_of(Some(minor), Some(currency))).collect()
+    sums.into_iter()
+        .filter(|(_, minor)| *minor != 0)
+        .filter_map(|(currency, minor)| amount_of(Some(minor), Some(currency)))
+        .collect()
 }

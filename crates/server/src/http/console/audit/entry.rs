@@ -5,22 +5,33 @@ use bursar_stripe::currency::Currency;
 use bursar_stripe::money::Money;
 use serde_json::Value;
 
-use crate::http::console::reading::{Reading, amount, count, micros};
+use crate::http::console::reading::{amount, count, exact, micros};
 use crate::http::console::view::{ActorIcon, AuditRow, Inert};
 use crate::http::console::wording;
 
 /// Fields that name what an entry is about, the most telling first.
-const OBJECTS: [&str; 11] =
-    ["approval", "case", "proposal", "execution", "task", "job", "person", "token", "playbook", "scope", "policy_set"];
+const OBJECTS: [&str; 11] = [
+    "approval",
+    "case",
+    "proposal",
+    "execution",
+    "task",
+    "job",
+    "person",
+    "token",
+    "playbook",
+    "scope",
+    "policy_set",
+];
 const SUMMARY_CHARS: usize = 160;
 
-pub(super) fn row(document: &Value, people: &[Person], reading: Reading) -> AuditRow {
+pub(super) fn row(document: &Value, people: &[Person]) -> AuditRow {
     let key = document["actor"].as_str().unwrap_or("engine");
     let object = object(document);
     AuditRow {
         id: document["id"].as_str().unwrap_or_default().to_owned(),
         sequence: document["seq"].as_i64().map(count).unwrap_or_default(),
-        at: document["at"].as_str().and_then(micros).map(|at| reading.exact(at)).unwrap_or_default(),
+        at: document["at"].as_str().and_then(micros).map(exact).unwrap_or_default(),
         actor_icon: icon(key),
         actor: Inert::capped(&name(key, people), 60),
         kind: document["kind"].as_str().unwrap_or_default().to_owned(),
@@ -57,9 +68,10 @@ fn icon(key: &str) -> ActorIcon {
 
 fn name(key: &str, people: &[Person]) -> String {
     match key.split_once(':') {
-        Some(("person", id)) => {
-            people.iter().find(|person| person.id.as_str() == id).map_or_else(|| id.to_owned(), |person| person.name.clone())
-        }
+        Some(("person", id)) => people
+            .iter()
+            .find(|person| person.id.as_str() == id)
+            .map_or_else(|| id.to_owned(), |person| person.name.clone()),
         Some(("playbook", playbook)) => wording::capitalised(playbook),
         Some((_, id)) => id.to_owned(),
         None => "Bursar".to_owned(),
@@ -88,12 +100,21 @@ fn summary(document: &Value) -> String {
         "verdict.given" => {
             let by = list("policies");
             let by = if by.is_empty() { "no policy".to_owned() } else { by };
-            joined(&[text("verb"), &money(&data["amount"]), text("target"), &format!("{} by {by}", text("ruling"))])
+            joined(&[
+                text("verb"),
+                &money(&data["amount"]),
+                text("target"),
+                &format!("{} by {by}", text("ruling")),
+            ])
         }
-        "vote.cast" => joined(&[text("choice"), &format!("as {}", list("roles")), &format!("by {}", text("method"))]),
+        "vote.cast" => {
+            joined(&[text("choice"), &format!("as {}", list("roles")), &format!("by {}", text("method"))])
+        }
         "decision.made" => joined(&[&wording::class(text("class")), text("signal")]),
         "execution.intended" => joined(&[text("verb"), text("idempotency_key")]),
-        "execution.outcome" => joined(&[&wording::words(text("state")), text("code"), text("object"), text("request_id")]),
+        "execution.outcome" => {
+            joined(&[&wording::words(text("state")), text("code"), text("object"), text("request_id")])
+        }
         "proposal.ended" => joined(&[text("state"), text("why")]),
         _ => plain(data, &object(document)),
     }

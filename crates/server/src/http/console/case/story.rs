@@ -59,7 +59,8 @@ fn event(entry: &mut TimelineEntry, data: &Value) {
 fn decision(entry: &mut TimelineEntry, data: &Value, reading: Reading) {
     entry.what = format!("found: {}", wording::class(text(data, "class")).to_lowercase());
     let again = data["wake_at"].as_i64().map(|at| format!("looks again {}", reading.when(at).text));
-    entry.detail = joined([text(data, "rule"), text(data, "incomplete"), again.as_deref().unwrap_or_default()]);
+    entry.detail =
+        joined([text(data, "rule"), text(data, "incomplete"), again.as_deref().unwrap_or_default()]);
 }
 
 fn proposal(entry: &mut TimelineEntry, data: &Value) {
@@ -68,7 +69,8 @@ fn proposal(entry: &mut TimelineEntry, data: &Value) {
     entry.what = format!("{}: {headline}", if by_people { "asked for" } else { "proposed" });
     entry.status = Some(wording::ruling_status(text(data, "ruling")));
     entry.href = data["approval"].as_str().map(|id| format!("/approvals/{id}"));
-    let policies: Vec<&str> = data["policies"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let policies: Vec<&str> =
+        data["policies"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let notes: Vec<&str> = data["notes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let claim = data["claimed"].as_str().map(|claim| format!("“{claim}”"));
     let reason = if by_people { claim.as_deref().unwrap_or_default() } else { text(data, "reason") };
@@ -85,7 +87,10 @@ fn vote(entry: &mut TimelineEntry, data: &Value) {
     };
     what.clone_into(&mut entry.what);
     entry.status = Some(status);
-    entry.detail = data["reason"].as_str().filter(|reason| !reason.is_empty()).map(|reason| Inert::line(&format!("“{reason}”")));
+    entry.detail = data["reason"]
+        .as_str()
+        .filter(|reason| !reason.is_empty())
+        .map(|reason| Inert::line(&format!("“{reason}”")));
 }
 
 fn execution(entry: &mut TimelineEntry, data: &Value) {
@@ -100,5 +105,6 @@ fn execution(entry: &mut TimelineEntry, data: &Value) {
         _ => format!("tried to carry out: {headline}"),
     };
     entry.status = Some(wording::proposal_status(state));
-    entry.detail = joined([text(data, "why"), text(data, "code"), text(data, "object"), text(data, "request_id")]);
+    entry.detail =
+        joined([text(data, "why"), text(data, "code"), text(data, "object"), text(data, "request_id")]);
 }

@@ -16,14 +16,21 @@ async fn a_controller_approves_and_stripe_refunds_once() {
     let id = desk.question().await;
     let mut carl = desk.signed_in("carl").await;
     let card = carl.get(&format!("/approvals/{id}")).await.text;
-    for wanted in ["six hundred forty US dollars", "refunds.over_limit", "640.00 USD", "100.00 USD", "Not sam"] {
+    for wanted in
+        ["six hundred forty US dollars", "refunds.over_limit", "640.00 USD", "100.00 USD", "Not sam"]
+    {
         assert!(card.contains(wanted), "{wanted}");
     }
     assert_eq!(approve(&desk, &mut carl, &id).await.status, StatusCode::SEE_OTHER);
     desk.until(&id, "executed").await;
     let receipt = carl.get(&format!("/approvals/{id}")).await.text;
-    assert!(receipt.contains("Everything happened as predicted") && receipt.contains("Approved. It is being"));
-    assert!(!carl.get(&format!("/approvals/{id}")).await.text.contains("Approved. It is being"), "said twice");
+    assert!(
+        receipt.contains("Everything happened as predicted") && receipt.contains("Approved. It is being")
+    );
+    assert!(
+        !carl.get(&format!("/approvals/{id}")).await.text.contains("Approved. It is being"),
+        "said twice"
+    );
     assert_eq!(desk.refunds(), 1);
 
     let mut cora = desk.signed_in("cora").await;

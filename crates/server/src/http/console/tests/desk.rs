@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use crate::http::console::password;
-use crate::http::state::{AppState, Hosts};
+use crate::http::state::{AppState, Deadlines, Hosts};
 
 pub(super) const HOST: &str = "127.0.0.1:7171";
 pub(super) const PASSWORD: &str = "correct horse battery";
@@ -35,8 +35,12 @@ pub(super) struct Desk {
 }
 
 /// Sam asks, Carl and Cora are controllers, Olivia is an operator. Everybody has the same password.
-const PEOPLE: [(&str, Role); 4] =
-    [("sam", Role::Support), ("carl", Role::Controller), ("cora", Role::Controller), ("olivia", Role::Operator)];
+const PEOPLE: [(&str, Role); 4] = [
+    ("sam", Role::Support),
+    ("carl", Role::Controller),
+    ("cora", Role::Controller),
+    ("olivia", Role::Operator),
+];
 
 impl Desk {
     pub(super) async fn open() -> Self {
@@ -70,6 +74,7 @@ impl Desk {
             metrics: None,
             secure_cookies: false,
             in_flight: Arc::default(),
+            deadlines: Deadlines::default(),
         };
         Self { engine, stripe, router: crate::http::router(state), _data: data }
     }
@@ -97,7 +102,8 @@ impl Desk {
     }
 
     pub(super) async fn ask(&self, name: &str, charge: &str, reason: &str) -> Submitted {
-        let person = self.engine.person_by_email(&format!("{name}@northwind.example")).await.unwrap().unwrap();
+        let person =
+            self.engine.person_by_email(&format!("{name}@northwind.example")).await.unwrap().unwrap();
         let actor = Actor::Person { id: person.id, name: person.name };
         let request = RefundRequest {
             charge: charge.to_owned(),
@@ -147,8 +153,8 @@ fn settings(data_dir: &std::path::Path, api_base: &str, stripe: &FakeStripe) -> 
             connect_webhook_secrets: Vec::new(),
             connected: Vec::new(),
             poll: false,
-            poll_interval: Duration::from_secs(60),
-            first_poll_back: Duration::from_secs(60),
+            poll_interval: Duration::from_mins(1),
+            first_poll_back: Duration::from_mins(1),
             webhook: false,
             mode: Mode::Automate,
             requests_per_second: 200,
@@ -157,9 +163,9 @@ fn settings(data_dir: &std::path::Path, api_base: &str, stripe: &FakeStripe) -> 
         playbooks: crate::service::default_playbook_settings().unwrap(),
         home: HomeMoney { currency: Currency::USD, rates: BTreeMap::new() },
         assist_role: Role::Operator,
-        approval_expiry: Duration::from_secs(86_400),
+        approval_expiry: Duration::from_hours(24),
         mail: None,
-        mirror_age_max: Duration::from_secs(600),
+        mirror_age_max: Duration::from_mins(10),
         workers: 2,
     }
 }
@@ -191,16 +197,29 @@ impl Browser {
 
     /// A form of ours, without a token unless the fields hold one.
     pub(super) async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
-        self.post_from(path, fields, &[("origin", "http://127.0.0.1:7171"), ("sec-fetch-site", "same-origin")]).await
+        self.post_from(
+            path,
+            fields,
+            &[("origin", "http://127.0.0.1:7171"), ("sec-fetch-site", "same-origin")],
+        )
+        .await
     }
 
-    pub(super) async fn post_from(&mut self, path: &str, fields: &[(&str, &str)], from: &[(&str, &str)]) -> Answer {
-        let mut request = Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    pub(super) async fn post_from(
+        &mut self,
+        path: &str,
+        fields: &[(&str, &str)],
+        from: &[(&str, &str)],
+    ) -> Answer {
+        let mut request =
+            Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         for (name, value) in from {
             request = request.header(*name, *value);
         }
-        let pairs: Vec<String> =
-            fields.iter().map(|(name, value)| format!("{name}={}", super::super::visit::encoded(value))).collect();
+        let pairs: Vec<String> = fields
+            .iter()
+            .map(|(name, value)| format!("{name}={}", super::super::visit::encoded(value)))
+            .collect();
         self.send(request, Body::from(pairs.join("&"))).await
     }
 
@@ -219,7 +238,8 @@ impl Browser {
     }
 
     async fn send(&mut self, request: axum::http::request::Builder, body: Body) -> Answer {
-        let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let cookies: Vec<String> =
+            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = request.header(header::HOST, HOST).header(header::COOKIE, cookies.join("; "));
         let response: Response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
         let (parts, body) = response.into_parts();
@@ -232,6 +252,10 @@ impl Browser {
             }
         }
         let bytes = body.collect().await.unwrap().to_bytes();
-        Answer { status: parts.status, headers: parts.headers, text: String::from_utf8_lossy(&bytes).into_owned() }
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            text: String::from_utf8_lossy(&bytes).into_owned(),
+        }
     }
 }

@@ -58,7 +58,8 @@ async fn nothing_that_changes_something_answers_a_get() {
 async fn without_a_session_a_form_only_leads_to_the_sign_in() {
     let desk = Desk::open().await;
     let id = desk.question().await;
-    let answer = desk.browser().post(&format!("/approvals/{id}/approve"), &[("digest", "x"), ("csrf", "x")]).await;
+    let answer =
+        desk.browser().post(&format!("/approvals/{id}/approve"), &[("digest", "x"), ("csrf", "x")]).await;
     assert_eq!((answer.status, answer.leads_to()), (StatusCode::SEE_OTHER, "/login"));
     assert_eq!(desk.approval(&id).await["status"], "pending");
 }

@@ -12,13 +12,25 @@ async fn every_page_carries_the_headers_that_keep_it_to_itself() {
     let id = desk.question().await;
     let mut carl = desk.signed_in("carl").await;
     let own = format!("/approvals/{id}");
-    for path in
-        ["/login", "/inbox", "/inbox?view=all", "/audit", "/health", "/mailbox", "/nothing", "/help/errors/forbidden", &own]
-    {
+    for path in [
+        "/login",
+        "/inbox",
+        "/inbox?view=all",
+        "/audit",
+        "/health",
+        "/mailbox",
+        "/nothing",
+        "/help/errors/forbidden",
+        &own,
+    ] {
         let answer = carl.get(path).await;
-        let header = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let header =
+            |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let policy = header("content-security-policy");
-        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{path}: {policy}");
+        assert!(
+            policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"),
+            "{path}: {policy}"
+        );
         assert!(!policy.contains("unsafe"), "{path}: {policy}");
         assert_eq!(header("x-content-type-options"), "nosniff", "{path}");
         assert_eq!(header("x-frame-options"), "DENY", "{path}");

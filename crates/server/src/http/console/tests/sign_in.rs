@@ -11,7 +11,10 @@ async fn a_password_opens_a_session_and_leaving_ends_it() {
     let desk = Desk::open().await;
     let mut carl = desk.browser();
     let before = carl.get("/cases/case_x?a=b").await;
-    assert_eq!((before.status, before.leads_to()), (StatusCode::SEE_OTHER, "/login?next=/cases/case_x%3Fa%3Db"));
+    assert_eq!(
+        (before.status, before.leads_to()),
+        (StatusCode::SEE_OTHER, "/login?next=/cases/case_x%3Fa%3Db")
+    );
 
     let entered = carl.post("/login", &[("email", CARL), ("password", PASSWORD), ("next", "/health")]).await;
     assert_eq!((entered.status, entered.leads_to()), (StatusCode::SEE_OTHER, "/health"));
@@ -65,7 +68,8 @@ async fn guessing_becomes_slow_even_for_the_right_password() {
     let answer = browser.post("/login", &[("email", CARL), ("password", PASSWORD)]).await;
     assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
     assert!(answer.headers.contains_key(header::RETRY_AFTER));
-    let other = browser.post("/login", &[("email", "olivia@northwind.example"), ("password", PASSWORD)]).await;
+    let other =
+        browser.post("/login", &[("email", "olivia@northwind.example"), ("password", PASSWORD)]).await;
     assert_eq!(other.status, StatusCode::SEE_OTHER);
 }
 
@@ -73,7 +77,10 @@ async fn guessing_becomes_slow_even_for_the_right_password() {
 async fn signing_in_leads_nowhere_else() {
     let desk = Desk::open().await;
     for elsewhere in ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)"] {
-        let answer = desk.browser().post("/login", &[("email", CARL), ("password", PASSWORD), ("next", elsewhere)]).await;
+        let answer = desk
+            .browser()
+            .post("/login", &[("email", CARL), ("password", PASSWORD), ("next", elsewhere)])
+            .await;
         assert_eq!(answer.leads_to(), "/inbox", "{elsewhere}");
     }
 }

@@ -273,7 +273,10 @@ impl FactDocument {
                 SourceDocument::Claimed => Provenance::Claimed,
             },
             // What was read from elsewhere has an age; what is computed or claimed is as old as the card.
-            age: self.as_of.filter(|_| matches!(self.source, SourceDocument::Stripe)).map(|at| context.age(at)),
+            age: self
+                .as_of
+                .filter(|_| matches!(self.source, SourceDocument::Stripe))
+                .map(|at| context.age(at)),
             guard: self.guard,
         }
     }

@@ -28,9 +28,7 @@ pub use amount::Amount;
 pub use approval::{ApprovalPage, ApprovalPanel, Receipt, ReceiptRow, Stage, Vote};
 pub use audit::{AuditPage, AuditRow, Chain};
 pub use card_document::CardDocument;
-pub use case::{
-    CaseFile, CasePage, MoneyLine, ObjectRow, ProposalRow, RefundForm, TaskRow, TimelineEntry,
-};
+pub use case::{CaseFile, CasePage, MoneyLine, ObjectRow, ProposalRow, RefundForm, TaskRow, TimelineEntry};
 pub use health::{DeadLetterRow, GapRow, HealthPage, ModeRow, PollerRow, Reading};
 pub use icon::{ActorIcon, Icon};
 pub use inbox::{CaseRow, Detail, Empty, InboxPage, InboxView, Tab};

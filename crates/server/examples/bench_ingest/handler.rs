@@ -1,0 +1,33 @@
+//! The handler to compare with: the same accept loop and HTTP stack, and of all the work only the signature.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use bursar_stripe::signature;
+use tokio::net::TcpListener;
+
+/// Serves until killed; the first line it prints is its address.
+#[expect(clippy::print_stdout, reason = "the address is what the parent waits for")]
+pub async fn serve(secret: String) -> anyhow::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    println!("{}", listener.local_addr()?);
+    let router = Router::new().route("/ingest/stripe", post(verify)).with_state(Arc::new(secret));
+    crate::serve::serve(listener, router, std::future::pending()).await;
+    Ok(())
+}
+
+async fn verify(State(secret): State<Arc<String>>, headers: HeaderMap, body: Bytes) -> Response {
+    let given = headers.get("stripe-signature").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let now_s = bursar_engine::Clocks::system().machine().unix_s();
+    match signature::verify(given, &body, &[&secret], now_s) {
+        Ok(()) => {
+            (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], r#"{"received":true}"#).into_response()
+        }
+        Err(_) => StatusCode::BAD_REQUEST.into_response(),
+    }
+}
