@@ -68,38 +68,51 @@ pub async fn settle(engine: &Engine, saved: &mut Saved) -> anyhow::Result<Value>
     Ok(json!(saved.tokens))
 }
 
-/// What support asked for before lunch: two refunds that need a controller and one that needs nobody.
-const REQUESTS: [(i64, i64, &str); 3] = [
-    (50_001, i64::MAX, "double subscription, cancelled the same day"),
-    (20_000, 50_000, "was charged after cancelling on the phone"),
-    (1_000, 9_000, "duplicate"),
+/// A refund that somebody in support asked for before lunch.
+struct Asked {
+    least: i64,
+    most: i64,
+    currency: &'static str,
+    reason: &'static str,
+}
+
+/// Most need a controller, one nobody: it is done before anybody looks.
+const ASKED: [Asked; 6] = [
+    Asked { least: 50_001, most: i64::MAX, currency: "usd", reason: "double subscription, cancelled the same day" },
+    Asked { least: 20_000, most: 50_000, currency: "usd", reason: "was charged after cancelling on the phone" },
+    Asked { least: 20_000, most: i64::MAX, currency: "eur", reason: "Dienst war zwei Tage nicht erreichbar" },
+    Asked { least: 10_001, most: 20_000, currency: "usd", reason: "wrong plan booked, downgrade agreed with sales" },
+    Asked { least: 5_000, most: i64::MAX, currency: "gbp", reason: "duplicate" },
+    Asked { least: 1_000, most: 9_000, currency: "usd", reason: "duplicate" },
 ];
 
-/// Files them for charges that fit; true once done.
+/// Files them for charges that fit, each charge once; true once done.
 pub async fn ask_for_refunds(engine: &Engine, stripe: &FakeStripe) -> anyhow::Result<bool> {
     let Some(sam) = engine.person_by_email("sam@northwind.example").await? else { return Ok(false) };
     let actor = Actor::Person { id: sam.id, name: sam.name };
-    let charges = stripe.charges();
-    for (least, most, reason) in REQUESTS {
-        let fitting = charges.iter().find(|charge| {
-            let amount = charge["amount"].as_i64().unwrap_or(0);
-            (least..=most).contains(&amount)
-                && charge["currency"] == "usd"
-                && charge["paid"] == true
-                && charge["disputed"] == false
-                && charge["amount_refunded"] == 0
-        });
-        let Some(charge) = fitting.and_then(|charge| charge["id"].as_str()) else { continue };
+    let mut charges = stripe.charges();
+    for asked in &ASKED {
+        let Some(place) = charges.iter().position(|charge| fits(charge, asked)) else { continue };
+        let charge = charges.remove(place);
         let request = RefundRequest {
-            charge: charge.to_owned(),
+            charge: charge["id"].as_str().unwrap_or_default().to_owned(),
             amount: None,
             currency: None,
-            reason: reason.to_owned(),
+            reason: asked.reason.to_owned(),
             lane: None,
         };
         if let Err(error) = engine.request_refund(actor.clone(), vec![Role::Support], request).await {
-            tracing::warn!(%error, charge, "a refund of the demo could not be asked for");
+            tracing::warn!(%error, "a refund of the demo could not be asked for");
         }
     }
     Ok(true)
+}
+
+fn fits(charge: &Value, asked: &Asked) -> bool {
+    let amount = charge["amount"].as_i64().unwrap_or(0);
+    (asked.least..=asked.most).contains(&amount)
+        && charge["currency"] == asked.currency
+        && charge["paid"] == true
+        && charge["disputed"] == false
+        && charge["amount_refunded"] == 0
 }
