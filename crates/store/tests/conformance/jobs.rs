@@ -1,0 +1,164 @@
+//! Work is done by one at a time: leases by the database's clock, fence tokens, one job of a key at once.
+
+use bursar_store::jobs::{self, Claim, Clock, Counts, Job, NewJob};
+use bursar_store::{Error, Store};
+
+use crate::rows::job;
+use crate::scene::{AT, Scene, is_conflict, write};
+
+const LEASE: i64 = 60_000_000;
+/// A lease that is over when it begins: what a worker holds that slept through it.
+const LAPSED: i64 = -1_000_000;
+
+async fn add(store: &Store, new: NewJob) {
+    write!(store, |tx| jobs::add(tx, &new).await).unwrap();
+}
+
+async fn claim_for(store: &Store, lease_us: i64, limit: i64) -> Vec<Job> {
+    let claim = Claim { business_now: AT, machine_now: AT, lease_us, limit };
+    write!(store, |tx| jobs::claim(tx, claim).await).unwrap()
+}
+
+async fn claim(store: &Store) -> Vec<Job> {
+    claim_for(store, LEASE, 10).await
+}
+
+async fn finish(store: &Store, job: &Job) -> bursar_store::Result<()> {
+    let job = job.clone();
+    write!(store, |tx| jobs::finish(tx, &job).await)
+}
+
+#[tokio::test]
+async fn workers_that_race_share_the_work_and_never_a_job() {
+    let scene = Scene::new().await;
+    for number in 0..40 {
+        add(&scene.store, job(number, &format!("key {number}"))).await;
+    }
+    let claims = (0..8).map(|_| claim_for(&scene.store, LEASE, 7));
+    let claimed = futures_util::future::join_all(claims).await;
+    let mut ids: Vec<String> = claimed.iter().flatten().map(|job| job.id.to_string()).collect();
+    assert_eq!(ids.len(), 40, "all of it was taken");
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 40, "and nothing twice");
+    assert!(claimed.iter().all(|jobs| jobs.len() <= 7), "nobody took more than they asked for");
+}
+
+#[tokio::test]
+async fn jobs_of_one_key_run_one_after_the_other_in_their_order() {
+    let scene = Scene::new().await;
+    add(&scene.store, NewJob { due_at: AT - 1, ..job(3, "invoice in_1") }).await;
+    add(&scene.store, job(1, "invoice in_1")).await;
+    add(&scene.store, NewJob { clock: Clock::Business, ..job(2, "invoice in_1") }).await;
+    add(&scene.store, job(4, "invoice in_2")).await;
+    let mut order = Vec::new();
+    for round in 0..3 {
+        let claimed = claim(&scene.store).await;
+        let of_key: Vec<&Job> = claimed.iter().filter(|job| job.key == "invoice in_1").collect();
+        assert_eq!(of_key.len(), 1, "one of the key in round {round}");
+        assert!(claim(&scene.store).await.is_empty(), "and none while it is worked on");
+        order.push(of_key[0].id.clone());
+        for job in &claimed {
+            finish(&scene.store, job).await.unwrap();
+        }
+    }
+    let expected = [3, 1, 2].map(|number| job(number, "").id);
+    assert_eq!(order, expected, "the longest due first; timers of business time after");
+}
+
+#[tokio::test]
+async fn nothing_is_claimed_before_it_is_due_on_its_own_clock() {
+    let scene = Scene::new().await;
+    add(&scene.store, NewJob { due_at: AT + 1, ..job(1, "a") }).await;
+    add(&scene.store, NewJob { clock: Clock::Business, due_at: AT + 1, ..job(2, "b") }).await;
+    assert!(claim(&scene.store).await.is_empty());
+    let mut db = scene.store.read().await.unwrap();
+    for (business, machine, due) in [(AT, AT, false), (AT + 1, AT, true), (AT, AT + 1, true)] {
+        assert_eq!(jobs::any_due(&mut db, business, machine).await.unwrap(), due, "{business} {machine}");
+    }
+    let later = Claim { business_now: AT + 1, machine_now: AT, lease_us: LEASE, limit: 9 };
+    let claimed = write!(scene.store, |tx| jobs::claim(tx, later).await).unwrap();
+    assert_eq!(claimed.iter().map(|job| job.key.as_str()).collect::<Vec<_>>(), ["b"]);
+}
+
+#[tokio::test]
+async fn a_lease_that_lapsed_goes_to_somebody_else_and_the_sleeper_can_change_nothing() {
+    let scene = Scene::new().await;
+    let store = &scene.store;
+    add(store, job(1, "a")).await;
+    let sleeper = claim_for(store, LAPSED, 1).await.pop().unwrap();
+    assert!(jobs::any_due(&mut store.read().await.unwrap(), 0, 0).await.unwrap(), "a lapsed lease is work");
+    let holder = claim(store).await.pop().unwrap();
+    assert_eq!((holder.fence, holder.attempts), (sleeper.fence + 1, sleeper.attempts + 1));
+    let late = sleeper.clone();
+    let checked = write!(store, |tx| jobs::check_fence(tx, &late).await);
+    assert!(matches!(checked, Err(Error::Fenced(_))), "{checked:?}");
+    assert!(matches!(finish(store, &sleeper).await, Err(Error::Fenced(_))));
+    let late = sleeper.clone();
+    let parked = write!(store, |tx| jobs::park(tx, &late, "late").await);
+    assert!(matches!(parked, Err(Error::Fenced(_))));
+    let late = sleeper.clone();
+    let back = write!(store, |tx| jobs::put_back(tx, &late, Clock::Machine, AT, "late", Counts::Yes).await);
+    assert!(matches!(back, Err(Error::Fenced(_))));
+    finish(store, &holder).await.unwrap();
+    assert!(matches!(finish(store, &holder).await, Err(Error::Fenced(_))), "done is done");
+}
+
+#[tokio::test]
+async fn a_lease_that_holds_is_nobody_elses() {
+    let scene = Scene::new().await;
+    add(&scene.store, job(1, "a")).await;
+    let holder = claim(&scene.store).await.pop().unwrap();
+    // The engine's clocks may say what they want: a lease is measured by the database's.
+    let far = Claim { business_now: i64::MAX, machine_now: i64::MAX, lease_us: LEASE, limit: 9 };
+    assert!(write!(scene.store, |tx| jobs::claim(tx, far).await).unwrap().is_empty());
+    let held = holder.clone();
+    write!(scene.store, |tx| jobs::check_fence(tx, &held).await).unwrap();
+    assert_eq!(write!(scene.store, |tx| jobs::release_all(tx).await).unwrap(), 1);
+    let again = claim(&scene.store).await.pop().unwrap();
+    assert_eq!(again.fence, holder.fence + 1, "given back at shutdown, and fenced all the same");
+}
+
+#[tokio::test]
+async fn waiting_is_no_failure_and_a_parked_job_comes_back_when_a_person_says_so() {
+    let scene = Scene::new().await;
+    let store = &scene.store;
+    add(store, job(1, "a")).await;
+    for (counts, attempts) in [(Counts::No, 1), (Counts::Yes, 1), (Counts::No, 2)] {
+        let job = claim(store).await.pop().unwrap();
+        assert_eq!(job.attempts, attempts);
+        write!(store, |tx| jobs::put_back(tx, &job, Clock::Machine, AT, "Stripe is down", counts).await)
+            .unwrap();
+    }
+    let poison = claim(store).await.pop().unwrap();
+    assert_eq!(poison.attempts, 2, "only the one that counted");
+    let id = poison.id.to_string();
+    write!(store, |tx| jobs::park(tx, &poison, "cannot be read").await).unwrap();
+    add(store, job(2, "a")).await;
+    let other = claim(store).await.pop().unwrap();
+    assert_eq!(other.key, "a", "what is parked holds up nothing of its key");
+    finish(store, &other).await.unwrap();
+    let dead = jobs::dead(&mut store.read().await.unwrap(), 9).await.unwrap();
+    assert_eq!(dead.len(), 1);
+    assert_eq!(dead[0].last_error.as_deref(), Some("cannot be read"));
+    let revived = id.clone();
+    write!(store, |tx| jobs::revive(tx, &revived, AT).await).unwrap();
+    assert!(is_conflict(&write!(store, |tx| jobs::revive(tx, &id, AT).await)), "it is no longer parked");
+    let job = claim(store).await.pop().unwrap();
+    assert_eq!(job.attempts, 1, "a fresh start");
+}
+
+#[tokio::test]
+async fn dropping_queued_work_leaves_what_is_running_and_what_is_another_kind() {
+    let scene = Scene::new().await;
+    let store = &scene.store;
+    add(store, job(1, "a")).await;
+    let running = claim(store).await.pop().unwrap();
+    add(store, job(2, "a")).await;
+    add(store, NewJob { kind: "timer", ..job(3, "a") }).await;
+    write!(store, |tx| jobs::drop_queued(tx, "event", "a").await).unwrap();
+    let depth = jobs::depth(&mut store.read().await.unwrap(), AT, AT).await.unwrap();
+    assert_eq!((depth.leased, depth.due, depth.dead), (1, 1, 0));
+    finish(store, &running).await.unwrap();
+    assert_eq!(claim(store).await.pop().unwrap().kind, "timer");
+}

@@ -1,0 +1,141 @@
+//! A proposal moves only from a state that allows it; what it holds comes back as it was.
+
+use bursar_domain::action::{Action, Mail};
+use bursar_domain::proposal::ProposalState;
+use bursar_store::proposals::{self, Content, Proposal};
+use bursar_store::{Store, budgets, decisions};
+
+use crate::rows::{NOW, decision, proposal};
+use crate::scene::{AT, CUSTOMER, LANE, Scene, is_conflict, write};
+
+async fn add(store: &Store, new: Proposal) {
+    let keyring = std::sync::Arc::clone(store.keyring());
+    write!(store, |tx| proposals::add(tx, &keyring, &new, AT).await).unwrap();
+}
+
+async fn advance(store: &Store, from: ProposalState, to: ProposalState) -> bursar_store::Result<()> {
+    write!(store, |tx| proposals::advance(tx, &proposal(1).id, from, to, NOW, Some("why")).await)
+}
+
+#[tokio::test]
+async fn it_moves_only_from_where_it_stands() {
+    use ProposalState::{Approved, Asking, Done, Void};
+    let scene = Scene::new().await;
+    let store = &scene.store;
+    add(store, proposal(1)).await;
+    assert!(is_conflict(&advance(store, Approved, Done).await), "it still asks");
+    advance(store, Asking, Approved).await.unwrap();
+    assert!(is_conflict(&advance(store, Asking, Void).await), "it no longer asks");
+    let held = async || {
+        let mut db = store.read().await.unwrap();
+        proposals::get(&mut db, store.keyring(), &proposal(1).id).await.unwrap().unwrap()
+    };
+    assert_eq!(held().await.settled_at, None, "approved is not settled");
+    advance(store, Approved, Done).await.unwrap();
+    let done = held().await;
+    assert_eq!((done.state, done.settled_at), (Done, Some(NOW)));
+    assert_eq!(
+        Proposal { state: Asking, settled_at: None, settled_why: None, ..done },
+        proposal(1),
+        "the rest as it was"
+    );
+}
+
+#[tokio::test]
+async fn of_two_that_race_one_moves_it() {
+    let scene = Scene::new().await;
+    add(&scene.store, proposal(1)).await;
+    let moves =
+        [ProposalState::Approved, ProposalState::Rejected, ProposalState::Expired, ProposalState::Void];
+    let results =
+        futures_util::future::join_all(moves.map(|to| advance(&scene.store, ProposalState::Asking, to)))
+            .await;
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
+}
+
+#[tokio::test]
+async fn the_same_wish_is_found_while_it_is_open() {
+    let scene = Scene::new().await;
+    let store = &scene.store;
+    add(store, proposal(1)).await;
+    let open = async |lane: &str, target: &str| {
+        let mut db = store.read().await.unwrap();
+        proposals::open_for(&mut db, lane, "refund.create", target).await.unwrap()
+    };
+    assert_eq!(open(LANE, "ch_1").await, Some(proposal(1).id));
+    assert_eq!(open(LANE, "ch_2").await, None);
+    assert_eq!(open("acct_1/live", "ch_1").await, None, "lanes never mix");
+    advance(store, ProposalState::Asking, ProposalState::Rejected).await.unwrap();
+    assert_eq!(open(LANE, "ch_1").await, None);
+    let mut db = store.read().await.unwrap();
+    let past = proposals::past(&mut db, &proposal(1).case).await.unwrap();
+    assert_eq!(past.len(), 1);
+    assert_eq!((past[0].verb.as_str(), past[0].subject.as_str()), ("refund.create", "ch_1"));
+    assert_eq!(proposals::of_case(&mut db, store.keyring(), &proposal(1).case).await.unwrap().len(), 1);
+    assert_eq!(proposals::counts(&mut db).await.unwrap(), [("rejected".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn letters_count_when_they_went_or_may_have_gone() {
+    use ProposalState::{Approved, Asking, Denied, Done, InDoubt, NoEffect, Refused};
+    let scene = Scene::new().await;
+    let letter = |number: u8, state| {
+        let mail = Mail {
+            to: "ada@example.com".to_owned(),
+            customer: CUSTOMER.parse().unwrap(),
+            invoice: None,
+            template: "payment_failed@1".to_owned(),
+            locale: "en".to_owned(),
+            subject: "Your payment".to_owned(),
+            text: "…".to_owned(),
+            html: None,
+        };
+        let content = Content { action: Action::SendMail(mail), ..proposal(number).content };
+        Proposal { state, content, ..proposal(number) }
+    };
+    for (number, state) in (1..).zip([Approved, Asking, Denied, Done, InDoubt, NoEffect, Refused]) {
+        add(&scene.store, letter(number, state)).await;
+    }
+    let mut db = scene.store.read().await.unwrap();
+    let sent = proposals::messages_since(&mut db, LANE, CUSTOMER, NOW.micros()).await.unwrap();
+    assert_eq!(sent.len(), 3, "approved, done and in doubt");
+    assert!(sent.iter().all(|message| message.template == "payment_failed@1"));
+    assert!(proposals::messages_since(&mut db, LANE, CUSTOMER, NOW.micros() + 1).await.unwrap().is_empty());
+    assert!(proposals::messages_since(&mut db, LANE, "cus_2", 0).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_day_budget_adds_up_and_gives_back() {
+    let scene = Scene::new().await;
+    let add = async |lane: &'static str, day: &'static str, currency: &'static str, amount| {
+        let counter = budgets::Counter { lane, name: "lane:money_out", day, currency };
+        write!(scene.store, |tx| budgets::add(tx, counter, amount).await).unwrap()
+    };
+    assert_eq!(add(LANE, "2026-11-21", "usd", 10_000).await, 10_000);
+    assert_eq!(add(LANE, "2026-11-21", "usd", 5_000).await, 15_000);
+    assert_eq!(add(LANE, "2026-11-21", "usd", -10_000).await, 5_000);
+    assert_eq!(add(LANE, "2026-11-21", "eur", 1).await, 1, "per currency");
+    assert_eq!(add(LANE, "2026-11-22", "usd", 1).await, 1, "per day");
+    assert_eq!(add("acct_1/live", "2026-11-21", "usd", 1).await, 1, "per lane");
+}
+
+#[tokio::test]
+async fn the_inputs_of_a_decision_are_kept_once_and_come_back_for_replay() {
+    let scene = Scene::new().await;
+    let keyring = scene.keyring();
+    let hashes = write!(scene.store, |tx| {
+        let one = decisions::keep_inputs(tx, &keyring, LANE, CUSTOMER, b"{\"known\":1}", AT).await?;
+        let same = decisions::keep_inputs(tx, &keyring, LANE, CUSTOMER, b"{\"known\":1}", AT).await?;
+        decisions::add(tx, &decision(1, &one)).await?;
+        Ok((one, same))
+    })
+    .unwrap();
+    assert_eq!(hashes.0, hashes.1, "addressed by what they are");
+    let mut db = scene.store.read().await.unwrap();
+    let stored = decisions::of_case(&mut db, &decision(1, "").case).await.unwrap();
+    assert_eq!(stored.len(), 1);
+    let inputs =
+        decisions::inputs(&mut db, scene.store.keyring(), LANE, &stored[0].inputs_hash).await.unwrap();
+    assert_eq!(inputs.as_deref(), Some(&b"{\"known\":1}"[..]));
+    assert!(decisions::inputs(&mut db, scene.store.keyring(), LANE, "other").await.unwrap().is_none());
+}
