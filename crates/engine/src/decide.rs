@@ -18,6 +18,7 @@ use bursar_stripe::event::{Event, EventObject};
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 
+use crate::crash_point::CrashPoint;
 use crate::govern::{self, Motion};
 use crate::lanes::Open;
 use crate::mirror::{Freshness, snapshot_of};
@@ -81,6 +82,7 @@ impl Engine {
         let (keyring, at) = (self.inner.store.keyring().clone(), self.inner.clocks.machine().micros());
         let job = job.clone();
         let woke = !follow_up.is_empty();
+        self.pass(CrashPoint::EventTaken).await;
         self.inner
             .store
             .write(move |tx| {
@@ -174,6 +176,7 @@ impl Engine {
         let decision = DecisionId::from_entropy(self.inner.entropy.id());
         let outcome = self.think(&asked, &open, &case_id, &decision, &mut reader).await?;
         let gathered = reader.gathered;
+        self.pass(CrashPoint::Decided).await;
         let thought = save::Thought { asked, open, case, case_id, decision, outcome, gathered };
         self.save(job, thought).await
     }

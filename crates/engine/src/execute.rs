@@ -17,6 +17,7 @@ use bursar_store::executions::{self, Execution};
 use bursar_store::jobs::Job;
 use bursar_store::proposals::{self, Proposal};
 
+use crate::crash_point::CrashPoint;
 use crate::start::Engine;
 use crate::{Error, Result};
 
@@ -53,7 +54,10 @@ impl Engine {
         let task = Task { job, proposal, case };
         match execution {
             None => match self.intend(&task).await? {
-                Some(execution) => self.carry_out(&task, execution).await,
+                Some(execution) => {
+                    self.pass(CrashPoint::Intended).await;
+                    self.carry_out(&task, execution).await
+                }
                 // Voided, or judged again as something else: the transaction that said so also finished the job.
                 None => Ok(()),
             },
@@ -72,7 +76,10 @@ impl Engine {
             }
             ExecutionState::Done | ExecutionState::Refused | ExecutionState::NoEffect => return self.finish(task.job).await,
         };
-        self.conclude(task, &execution, outcome).await
+        self.pass(CrashPoint::Answered).await;
+        self.conclude(task, &execution, outcome).await?;
+        self.pass(CrashPoint::Concluded).await;
+        Ok(())
     }
 
     /// Something may have been sent: look first. The same key and bytes again only while Stripe surely keeps the key,

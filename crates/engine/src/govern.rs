@@ -71,13 +71,18 @@ async fn clamp(db: &mut Db, motion: Motion<'_>, standing: &Standing) -> Result<C
         Actor::Playbook { name, .. } => modes::get(db, &lane, name).await?.unwrap_or(standing.mode),
         _ => standing.mode,
     };
-    let scopes = ["all".to_owned(), format!("lane:{lane}"), motion.actor.key()];
+    let scopes = scopes(&lane, motion.actor);
     let killed = modes::killed(db).await?.into_iter().find(|(scope, _)| scopes.contains(scope));
     Ok(Clamp {
         mode,
         assist_role: standing.assist_role,
         killed: killed.map(|(scope, reason)| format!("{scope}: {reason}")),
     })
+}
+
+/// The kill switches that stop an actor on a lane.
+pub(crate) fn scopes(lane: &str, actor: &Actor) -> [String; 3] {
+    ["all".to_owned(), format!("lane:{lane}"), actor.key()]
 }
 
 /// The UTC day of business time, `2026-11-21`.

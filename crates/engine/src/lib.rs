@@ -8,6 +8,7 @@ mod blocked;
 pub mod cards;
 mod clock;
 pub mod connect;
+mod crash_point;
 mod decide;
 mod entropy;
 mod error;
@@ -33,8 +34,10 @@ mod reversal;
 mod submit;
 
 pub use admin::{NewPerson, SetMode};
-pub use approve::VoteCast;
+pub use approve::{RefusedVote, VoteCast};
 pub use clock::Clocks;
+#[doc(hidden)]
+pub use crash_point::CrashPoint;
 pub use entropy::Entropy;
 pub use error::Error;
 pub use feed::FeedItem;

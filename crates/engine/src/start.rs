@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::batch::Batcher;
 use crate::clock::Clocks;
+use crate::crash_point::CrashPoints;
 use crate::entropy::Entropy;
 use crate::feed::{Feed, FeedItem};
 use crate::lanes::Lanes;
@@ -44,6 +45,7 @@ pub(crate) struct Inner {
     pub(crate) batcher: Batcher,
     pub(crate) feed: Feed,
     pub(crate) handover: Handover,
+    pub(crate) crash_points: CrashPoints,
     /// Rung when work was queued.
     pub(crate) work: Notify,
     stop: watch::Sender<bool>,
@@ -71,6 +73,7 @@ impl Engine {
             batcher,
             feed: Feed::default(),
             handover: Handover::default(),
+            crash_points: CrashPoints::default(),
             work: Notify::new(),
             stop: watch::channel(false).0,
             tasks: tokio::sync::Mutex::default(),

@@ -1,19 +1,26 @@
 //! The socket: a send is counted on disk before it happens, the stored bytes go out as they are, and the answer is read
 //! against one table.
 
+use std::time::Duration;
+
 use bursar_connectors::mail::Letter;
 use bursar_connectors::{Connector as _, Delivery, DeliveryOutcome};
 use bursar_domain::action::{Action, Mail};
 use bursar_domain::id::ProposalId;
 use bursar_store::executions::{self, Execution};
-use bursar_store::jobs;
+use bursar_store::{jobs, modes};
 use futures_util::FutureExt as _;
 
 use super::outcome::Outcome;
 use super::{Task, receipt};
+use crate::crash_point::CrashPoint;
+use crate::govern;
 use crate::start::{Engine, store_error};
 use crate::stripe_api::{Answered, Meaning, SendError, Written, meaning};
 use crate::{Error, Result};
+
+/// How often what a kill switch holds up looks whether it still is.
+const STOPPED_EVERY: Duration = Duration::from_secs(30);
 
 impl Engine {
     /// Sends, or sends again, the same bytes under the same key.
@@ -27,19 +34,33 @@ impl Engine {
         }
     }
 
-    async fn mark_sent(&self, task: &Task<'_>, execution: &Execution) -> Result<()> {
+    /// Counts a send in the transaction that finds no kill switch thrown; else answers what waits instead. What was sent
+    /// before stays followed: looking sends nothing.
+    async fn count_send(&self, task: &Task<'_>, execution: &Execution) -> Result<Option<Outcome>> {
         let (job, id, now) = (task.job.clone(), execution.intent.id.clone(), self.inner.clocks.business());
-        self.inner
+        let scopes = govern::scopes(&execution.intent.lane, &task.proposal.actor);
+        let stopped = self
+            .inner
             .store
             .write(move |tx| {
                 async move {
                     jobs::check_fence(tx, &job).await?;
-                    executions::mark_sent(tx, &id, now).await
+                    let stopped = modes::killed(tx).await?.into_iter().find(|(scope, _)| scopes.contains(scope));
+                    if stopped.is_none() {
+                        executions::mark_sent(tx, &id, now).await?;
+                    }
+                    Ok(stopped)
                 }
                 .boxed()
             })
             .await
-            .map_err(store_error)
+            .map_err(store_error)?;
+        self.pass(CrashPoint::Counted).await;
+        Ok(stopped.map(|(scope, reason)| Outcome::Later {
+            after: Some(STOPPED_EVERY),
+            why: format!("{scope} is stopped: {reason}"),
+            sent: false,
+        }))
     }
 
     async fn send_to_stripe(&self, task: &Task<'_>, execution: &Execution) -> Result<Outcome> {
@@ -47,7 +68,9 @@ impl Engine {
         if self.inner.clocks.business() > execution.intent.deadline_at {
             return Ok(Outcome::Absent);
         }
-        self.mark_sent(task, execution).await?;
+        if let Some(waits) = self.count_send(task, execution).await? {
+            return Ok(waits);
+        }
         let intent = &execution.intent;
         let written = Written {
             path: &intent.path,
@@ -100,7 +123,9 @@ impl Engine {
             .idempotency_key
             .parse()
             .map_err(|error: bursar_connectors::Error| Error::Broken(error.to_string()))?;
-        self.mark_sent(task, execution).await?;
+        if let Some(waits) = self.count_send(task, execution).await? {
+            return Ok(waits);
+        }
         let delivery =
             Delivery { key, at: execution.intent.intended_at, message: Letter::from(&letter) };
         Ok(match mail.deliver(&delivery).await {
