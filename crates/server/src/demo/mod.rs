@@ -7,7 +7,6 @@ mod state;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use bursar_connectors::mail::listener::{Limits, MailListener};
 use bursar_connectors::mail::mailbox::{Capacity, Mailbox};
 use bursar_connectors::mail::{MailSettings, SmtpMail};
@@ -55,7 +54,7 @@ const POLL_EVERY: Duration = Duration::from_secs(5);
 
 /// Starts everything and answers once it answers.
 pub async fn start(wish: Wish, metrics: Option<metrics_exporter_prometheus::PrometheusHandle>) -> anyhow::Result<Running> {
-    std::fs::create_dir_all(&wish.data_dir).with_context(|| format!("making {}", wish.data_dir.display()))?;
+    state::make_data_dir(&wish.data_dir)?;
     let mut saved = Saved::load_or_make(&wish.data_dir, wish.seed)?;
     let (stop, stopping) = tokio::sync::watch::channel(false);
     let stripe = open_stripe(&wish, &saved).await?;
