@@ -79,11 +79,18 @@ impl Engine {
         }
         let Some(case) = cases::get(db, keyring, &approval.case).await? else { return Ok(None) };
         let proposal = proposals::get(db, keyring, &approval.proposal).await?;
+        let mut summary = case_summary(&case);
+        // What is asked now; the case itself may have had other requests since.
+        if let Some(amount) = proposal.as_ref().and_then(|proposal| proposal.content.action.amount()) {
+            summary["amount"] = amount.amount.into();
+            summary["currency"] = amount.currency.as_str().into();
+            summary["amount_text"] = amount.to_string().into();
+        }
         let earlier = crate::approve::yes_voters(db, approval).await?;
         let question = crate::approve::question(approval, self.inner.installation.single_operator);
         let voter = Voter { person: viewer.person.clone(), roles: viewer.roles.clone() };
         Ok(Some(Waiting {
-            case: case_summary(&case),
+            case: summary,
             approval: Some(approval.id.clone()),
             asked_by: proposal.as_ref().map(|proposal| proposal.actor.label()),
             claimed: proposal.and_then(|proposal| proposal.content.rationale.claimed),

@@ -137,7 +137,7 @@ impl Engine {
         let mut shown = Vec::new();
         let proposals = proposals::of_case(&mut db, keyring, id).await?;
         for proposal in &proposals {
-            shown.push(self.proposal_document(&mut db, proposal).await?);
+            shown.push(self.proposal_document(&mut db, &case, proposal).await?);
         }
         document["proposals"] = Value::Array(shown);
         let telling = proposals.iter().rev().find(|proposal| proposal.content.action.verb() != "task.create");
@@ -152,15 +152,15 @@ impl Engine {
         Ok(document)
     }
 
-    async fn proposal_document(&self, db: &mut Db, proposal: &Proposal) -> Result<Value> {
+    async fn proposal_document(&self, db: &mut Db, case: &Case, proposal: &Proposal) -> Result<Value> {
         let approval = approvals::of_proposal(db, &proposal.id).await?;
         let execution = executions::of_proposal(db, self.inner.store.keyring(), &proposal.id).await?;
-        let action = &proposal.content.action;
+        let (action, customer) = (&proposal.content.action, case.details.customer_name.as_deref());
         Ok(json!({
             "object": "proposal",
             "id": proposal.id.as_str(),
             "verb": action.verb(),
-            "headline": cards::headline(action, None),
+            "headline": cards::headline(action, customer),
             "params": action.params(),
             "state": proposal.state.as_str(),
             "why": proposal.settled_why,
@@ -173,7 +173,7 @@ impl Engine {
             "policy_verdict": proposal.policy_verdict,
             "digest": proposal.digest,
             "approval": approval.map(|approval| approval.id.to_string()),
-            "execution": execution.as_ref().map(|execution| cards::receipt(execution, action, None)),
+            "execution": execution.as_ref().map(|execution| cards::receipt(execution, action, customer)),
         }))
     }
 

@@ -74,7 +74,7 @@ fn label(name: FactName) -> &'static str {
         FactName::Refundable => "Refundable now",
         FactName::AmountRemaining => "Still due",
         FactName::SpentToday => "Refunded today, this lane",
-        FactName::CustomerPaid => "Paid by the customer so far",
+        FactName::CustomerPaid => "Paid so far",
         FactName::Disputed => "Charge disputed",
         FactName::OpenDispute => "Customer has an open dispute",
         FactName::PendingCancellation => "Subscription is set to end",
@@ -91,7 +91,7 @@ fn label(name: FactName) -> &'static str {
         FactName::SubscriptionStatus => "Subscription",
         FactName::CaseClass => "Class of the case",
         FactName::DeclineClass => "Last decline",
-        FactName::RefundReason => "Reason for Stripe",
+        FactName::RefundReason => "Reason given",
         FactName::Template => "Template",
     }
 }

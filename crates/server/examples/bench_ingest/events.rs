@@ -114,5 +114,7 @@ fn padded(text: &str) -> anyhow::Result<String> {
 
 /// A number in so many letters, lower case so that they meet no mark.
 fn letters(number: u64, width: usize) -> String {
-    (0..width).map(|place| char::from(b'a' + u8::try_from(number >> (4 * place).min(60) & 0xf).unwrap_or(0))).collect()
+    (0..width)
+        .map(|place| char::from(b'a' + u8::try_from(number >> (4 * place).min(60) & 0xf).unwrap_or(0)))
+        .collect()
 }

@@ -1,4 +1,4 @@
-//! The handler to compare with: the same accept loop and HTTP stack, and of all the work only the signature.
+//! The handler to compare with: axum on hyper like the server, and of all the work only the signature.
 
 use std::sync::Arc;
 
@@ -9,6 +9,9 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use bursar_stripe::signature;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 
 /// Serves until killed; the first line it prints is its address.
@@ -17,8 +20,13 @@ pub async fn serve(secret: String) -> anyhow::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?);
     let router = Router::new().route("/ingest/stripe", post(verify)).with_state(Arc::new(secret));
-    crate::serve::serve(listener, router, std::future::pending()).await;
-    Ok(())
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let service = TowerToHyperService::new(router.clone());
+        let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+        tokio::spawn(connection);
+    }
 }
 
 async fn verify(State(secret): State<Arc<String>>, headers: HeaderMap, body: Bytes) -> Response {
@@ -26,7 +34,8 @@ async fn verify(State(secret): State<Arc<String>>, headers: HeaderMap, body: Byt
     let now_s = bursar_engine::Clocks::system().machine().unix_s();
     match signature::verify(given, &body, &[&secret], now_s) {
         Ok(()) => {
-            (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], r#"{"received":true}"#).into_response()
+            let kind = [(header::CONTENT_TYPE, "application/json")];
+            (StatusCode::OK, kind, r#"{"received":true}"#).into_response()
         }
         Err(_) => StatusCode::BAD_REQUEST.into_response(),
     }

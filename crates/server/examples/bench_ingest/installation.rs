@@ -40,7 +40,12 @@ pub fn fake_stripe() -> anyhow::Result<(FakeStripe, String)> {
 
 impl Installation {
     /// Starts `bursar serve` in `folder`, told nothing but where its Stripe is and what webhooks are signed with.
-    pub fn start(program: &Path, folder: &Path, stripe: (&FakeStripe, &str), secret: &str) -> anyhow::Result<Self> {
+    pub fn start(
+        program: &Path,
+        folder: &Path,
+        stripe: (&FakeStripe, &str),
+        secret: &str,
+    ) -> anyhow::Result<Self> {
         let write = |name: &str, text: &str| {
             let path = folder.join(name);
             std::fs::write(&path, text).with_context(|| path.display().to_string()).map(|()| path)

@@ -410,14 +410,14 @@ impl Samples {
             ],
             proposals: vec![
                 ProposalRow {
-                    title: "Message to customer: card needs attention".into(),
+                    title: self.line("Message to customer: card needs attention"),
                     reason: self.line("Second soft decline within a week"),
                     status: Status::new(Tone::Good, "Sent"),
                     href: None,
                     at: at("13:42"),
                 },
                 ProposalRow {
-                    title: "Pay invoice in_1QxAcme8 on 27 Nov, 09:00".into(),
+                    title: self.line("Pay invoice in_1QxAcme8 on 27 Nov, 09:00"),
                     reason: self.line("If Stripe's retry fails; morning of a business day"),
                     status: Status::new(Tone::Warn, "Needs approval"),
                     href: Some("/approvals/open".into()),

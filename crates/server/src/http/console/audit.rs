@@ -139,7 +139,7 @@ async fn chain(visit: &Visit, last: &LastCheck, reading: Reading) -> Result<Chai
 }
 
 pub async fn verify(Extension(last): Extension<Arc<LastCheck>>, posted: Posted<Nothing>) -> Response {
-    let visit = posted.visit;
+    let visit = posted.visit.back_to("/audit");
     let checked = visit.engine().verify_audit().await;
     let answer = checked.map_err(Problem::from).map(|report| {
         last.set(visit.engine().clocks().machine(), report);

@@ -9,8 +9,8 @@ use super::posted::{Nothing, Posted};
 use super::reading::{Reading, amount_of, micros};
 use super::said::Said;
 use super::view::{
-    self, CaseFile, CasePage, Inert, LaneLabel, MoneyLine, ObjectRow, ProposalRow, RefundForm, Section,
-    Stamp, TaskRow,
+    self, Amount, CaseFile, CasePage, Inert, LaneLabel, MoneyLine, ObjectRow, ProposalRow, RefundForm,
+    Section, Stamp, TaskRow,
 };
 use super::visit::Visit;
 use super::wording;
@@ -74,7 +74,7 @@ pub(super) fn file(visit: &Visit, case: CaseDocument) -> CaseFile {
         title: title(&case),
         subject: Inert::capped(subject(&case), 80),
         subject_id: case.customer.clone(),
-        amount: amount_of(case.amount, case.currency.as_deref()),
+        amount: asked_amount(&case).or_else(|| amount_of(case.amount, case.currency.as_deref())),
         status: wording::case_status(state, case.class.as_deref(), case.outcome.as_deref(), asks),
         class: case.class.as_deref().map(wording::words),
         class_rule: case.decisions.last().map(|decision| decision.rule.clone()),
@@ -104,6 +104,12 @@ pub(super) fn file(visit: &Visit, case: CaseDocument) -> CaseFile {
         id: case.id,
         lane,
     }
+}
+
+/// What an open approval is about, where one is: the case may have had other requests since.
+fn asked_amount(case: &CaseDocument) -> Option<Amount> {
+    let amount = &case.proposals.iter().find(|proposal| proposal.state == "asking")?.params["amount"];
+    amount_of(amount["amount"].as_i64(), amount["currency"].as_str())
 }
 
 /// What is waiting for what.
@@ -156,7 +162,7 @@ fn task_row(visit: &Visit, task: &TaskDocument) -> TaskRow {
 fn proposal_row(proposal: &ProposalDocument, reading: Reading) -> ProposalRow {
     let reason = proposal.why.as_deref().filter(|why| !why.is_empty()).unwrap_or(&proposal.reason);
     ProposalRow {
-        title: proposal.headline.clone(),
+        title: Inert::line(&proposal.headline),
         reason: Inert::line(reason),
         status: wording::proposal_status(&proposal.state),
         href: proposal.approval.as_ref().map(|id| format!("/approvals/{id}")),
@@ -195,7 +201,7 @@ pub(super) fn dashboard(kind: &str, id: &str, lane: &LaneLabel) -> Option<String
 }
 
 pub async fn finish_task(Path((case, task)): Path<(String, String)>, posted: Posted<Nothing>) -> Response {
-    let visit = posted.visit;
+    let visit = posted.visit.back_to(&format!("/cases/{case}"));
     let done = finish(&visit, &case, &task).await;
     visit.answer(done).await
 }

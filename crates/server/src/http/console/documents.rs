@@ -74,6 +74,7 @@ pub(super) struct LineDocument {
 pub(super) struct ProposalDocument {
     pub(super) verb: String,
     pub(super) headline: String,
+    pub(super) params: Value,
     pub(super) state: String,
     pub(super) why: Option<String>,
     pub(super) reason: String,

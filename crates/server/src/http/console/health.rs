@@ -206,7 +206,7 @@ fn mode_row(row: &Value) -> ModeRow {
 }
 
 pub async fn retry(Path(id): Path<String>, posted: Posted<Nothing>) -> Response {
-    let visit = posted.visit;
+    let visit = posted.visit.back_to("/health");
     let retried = try_again(&visit, &id).await;
     visit.answer(retried).await
 }

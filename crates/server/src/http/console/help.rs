@@ -4,7 +4,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 
 use super::sign_in::outside_shell;
-use super::view::{self, Inert, Link, NoticePage, Section, Status, Tone};
+use super::view::{self, HelpBlock, HelpPage, Section};
 use super::visit::{Survey, Visit};
 use crate::cli::code::Code;
 use crate::http::problem::Problem;
@@ -97,15 +97,7 @@ pub async fn show(
         ),
         Err(_) => outside_shell(&state, &name),
     };
-    view::page(&NoticePage {
-        shell,
-        status: Status::new(Tone::Quiet, "What this code means"),
-        headline: name,
-        text: Inert::block(&text, 6_000),
-        money: None,
-        code: None,
-        link: Some(Link { label: "To the inbox".to_owned(), href: "/inbox".to_owned() }),
-    })
+    view::page(&HelpPage { shell, blocks: HelpBlock::read(&text), title: name })
 }
 
 /// Name and text: the binary's own page for its codes, else the table above.

@@ -95,7 +95,12 @@ async fn queue<'s>(
     let after: Option<CaseId> = after.and_then(|id| id.parse().ok());
     let page = visit.engine().cases(filter, after.as_ref(), ROWS).await?;
     let waiting = |case: &Value| survey.waiting.iter().find(|waiting| waiting.case["id"] == case["id"]);
-    let items = page.items.into_iter().map(|case| Item { waiting: waiting(&case), case }).collect();
+    let item = |case: Value| match waiting(&case) {
+        // What waits is told as it waits.
+        Some(waiting) => Item { case: waiting.case.clone(), waiting: Some(waiting) },
+        None => Item { case, waiting: None },
+    };
+    let items = page.items.into_iter().map(item).collect();
     Ok(Queue { items, has_more: page.has_more })
 }
 

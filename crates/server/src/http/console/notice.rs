@@ -14,7 +14,8 @@ use crate::http::state::AppState;
 pub(super) async fn inside(visit: &Visit, problem: &Problem) -> Response {
     let survey = visit.survey().await.unwrap_or_else(|_| Survey::default());
     let shell = visit.shell(headline(problem), Section::Inbox, &survey);
-    page(shell, problem, Link { label: "Back to the inbox".to_owned(), href: "/inbox".to_owned() })
+    let label = if visit.back == "/inbox" { "Back to the inbox" } else { "Go back" };
+    page(shell, problem, Link { label: label.to_owned(), href: visit.back.clone() })
 }
 
 /// For anybody.

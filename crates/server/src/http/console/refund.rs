@@ -26,6 +26,7 @@ pub struct Wish {
 
 pub async fn ask(Path(id): Path<String>, posted: Posted<Wish>) -> Response {
     let Posted { visit, fields } = posted;
+    let visit = visit.back_to(&format!("/cases/{id}"));
     let asked = submit(&visit, &id, fields).await;
     visit.answer(asked).await
 }

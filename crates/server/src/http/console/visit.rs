@@ -33,6 +33,8 @@ pub struct Visit {
     pub(super) caller: Caller,
     pub(super) session: Session,
     said: Option<Said>,
+    /// Where a page that says why not leads.
+    pub(super) back: String,
 }
 
 impl FromRequestParts<AppState> for Visit {
@@ -42,9 +44,13 @@ impl FromRequestParts<AppState> for Visit {
         let signed_in: Result<Option<SignedIn>, Problem> =
             <SignedIn as OptionalFromRequestParts<AppState>>::from_request_parts(parts, state).await;
         match signed_in {
-            Ok(Some(SignedIn { caller, session })) => {
-                Ok(Self { state: state.clone(), caller, session, said: Said::of(parts) })
-            }
+            Ok(Some(SignedIn { caller, session })) => Ok(Self {
+                state: state.clone(),
+                caller,
+                session,
+                said: Said::of(parts),
+                back: "/inbox".to_owned(),
+            }),
             Err(problem) if problem.status.is_server_error() => Err(notice::outside(state, &problem)),
             // The session is over, or its owner is no longer here.
             Ok(None) | Err(_) => Err(to_sign_in(parts)),
@@ -72,6 +78,11 @@ pub(super) struct Survey {
 impl Visit {
     pub(super) fn engine(&self) -> &Engine {
         &self.state.engine
+    }
+
+    /// A form was sent from this page.
+    pub(super) fn back_to(self, path: &str) -> Self {
+        Self { back: local_path::local_or(path, "/inbox").to_owned(), ..self }
     }
 
     pub(super) fn reading(&self) -> Reading {

@@ -48,6 +48,7 @@ pub async fn reject(
 
 async fn cast(attempts: &Attempts, id: &str, posted: Posted<Ballot>, choice: Choice) -> Response {
     let Posted { visit, fields } = posted;
+    let visit = visit.back_to(&format!("/approvals/{id}"));
     let counted = count(&visit, attempts, id, fields, choice).await;
     visit.answer(counted).await
 }

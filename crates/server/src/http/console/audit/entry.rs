@@ -115,6 +115,10 @@ fn summary(document: &Value) -> String {
         "execution.outcome" => {
             joined(&[&wording::words(text("state")), text("code"), text("object"), text("request_id")])
         }
+        "events.accepted" => match data["events"].as_i64().unwrap_or(0) {
+            1 => "1 event".to_owned(),
+            many => format!("{} events", count(many)),
+        },
         "proposal.ended" => joined(&[text("state"), text("why")]),
         _ => plain(data, &object(document)),
     }

@@ -31,6 +31,9 @@ pub(super) fn entry(line: &LineDocument, reading: Reading) -> TimelineEntry {
     entry
 }
 
+/// What stays inside Bursar: neither allowed nor carried out in a way that anybody outside sees.
+const TASK: &str = "task.create";
+
 /// `playbook recovery` -> `Recovery`.
 fn name(label: &str) -> String {
     let bare = ["playbook ", "agent ", "API key "].iter().find_map(|kind| label.strip_prefix(kind));
@@ -66,6 +69,11 @@ fn decision(entry: &mut TimelineEntry, data: &Value, reading: Reading) {
 fn proposal(entry: &mut TimelineEntry, data: &Value) {
     let headline = text(data, "headline");
     let by_people = matches!(entry.actor, ActorIcon::Person | ActorIcon::Agent | ActorIcon::ApiKey);
+    if text(data, "verb") == TASK {
+        entry.what = format!("asks a person: {headline}");
+        entry.detail = joined([text(data, "reason")]);
+        return;
+    }
     entry.what = format!("{}: {headline}", if by_people { "asked for" } else { "proposed" });
     entry.status = Some(wording::ruling_status(text(data, "ruling")));
     entry.href = data["approval"].as_str().map(|id| format!("/approvals/{id}"));
@@ -100,6 +108,10 @@ fn execution(entry: &mut TimelineEntry, data: &Value) {
     };
     let state = text(data, "state");
     entry.what = match state {
+        "done" if text(data, "verb") == TASK => {
+            "put it among what is to do".clone_into(&mut entry.what);
+            return;
+        }
         "done" => format!("carried out: {headline}"),
         "void" => format!("did not carry out: {headline}"),
         _ => format!("tried to carry out: {headline}"),

@@ -80,8 +80,8 @@ pub struct MoneyLine {
 }
 
 pub struct ProposalRow {
-    /// `Pay invoice in_1Q8…`, `Refund 640.00 USD`.
-    pub title: String,
+    /// `Pay invoice in_1Q8…`, `Refund 640.00 USD to Lumen Labs`.
+    pub title: Inert,
     pub reason: Inert,
     pub status: Status,
     /// To its approval, where it has one.
