@@ -270,7 +270,11 @@ impl Engine {
             "card": cards::card(&sources),
         });
         if let Some(execution) = &execution {
-            document["receipt"] = cards::receipt(execution, &proposal.content.action, sources.customer);
+            let shown = cards::receipt(execution, &proposal.content.action, sources.customer);
+            if status != "approved" {
+                document["receipt"] = shown.clone();
+            }
+            document["execution"] = shown;
         }
         Ok(document)
     }

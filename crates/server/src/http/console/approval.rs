@@ -71,7 +71,7 @@ fn stage(document: &ApprovalDocument, reading: Reading) -> Stage {
             let (left, urgent) = micros(&document.expires_at).map(|at| reading.left(at)).unwrap_or_default();
             Stage::Open { left, urgent }
         }
-        ("approved", receipt) => Stage::Executing { since: closed_at(), step: step(receipt.as_ref()) },
+        ("approved", _) => Stage::Executing { since: closed_at(), step: step(document.execution.as_ref()) },
         ("executed" | "failed" | "no_effect" | "in_doubt", Some(receipt)) => {
             Stage::Settled(self::receipt(receipt))
         }

@@ -132,6 +132,7 @@ pub(super) struct ApprovalDocument {
     pub(super) second_sign_in: bool,
     pub(super) votes: Vec<VoteDocument>,
     pub(super) card: CardDocument,
+    pub(super) execution: Option<ReceiptDocument>,
     pub(super) receipt: Option<ReceiptDocument>,
 }
 
