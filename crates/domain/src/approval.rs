@@ -87,6 +87,21 @@ pub enum VoteError {
     ReasonMissing,
 }
 
+impl VoteError {
+    /// A stable name for scripts, metrics and the audit.
+    pub fn code(self) -> &'static str {
+        match self {
+            VoteError::Decided => "approval_decided",
+            VoteError::Expired => "approval_expired",
+            VoteError::DigestChanged => "digest_changed",
+            VoteError::AlreadyVoted => "already_voted",
+            VoteError::Maker => "own_proposal",
+            VoteError::NotAsked => "role_not_asked",
+            VoteError::ReasonMissing => "reason_missing",
+        }
+    }
+}
+
 /// What a vote leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tally {

@@ -29,6 +29,9 @@ pub enum CaseState {
 }
 
 impl CaseState {
+    /// Every word there is.
+    pub const WORDS: [&str; 5] = ["open", "needs_person", "waiting", "blocked", "closed"];
+
     pub fn word(&self) -> &'static str {
         match self {
             CaseState::Open => "open",

@@ -1,7 +1,9 @@
 //! Votes. A person votes on a digest; the vote, what it decides and its audit entry are one commit. Expiry is a job.
 
+mod refused;
+
 use bursar_domain::actor::Actor;
-use bursar_domain::approval::{self, ApprovalState, Choice, Question, Tally, Voter};
+use bursar_domain::approval::{self, ApprovalState, Choice, Question, Tally, VoteError, Voter};
 use bursar_domain::case::CaseKey;
 use bursar_domain::id::{ApprovalId, AuditId, PersonId, VoteId};
 use bursar_domain::proposal::ProposalState;
@@ -17,6 +19,8 @@ use bursar_store::timeline::{self, NewEntry};
 use bursar_store::{Db, Tx};
 use futures_util::FutureExt as _;
 use serde_json::json;
+
+pub use refused::RefusedVote;
 
 use crate::govern::parse_lane;
 use crate::propose::{self, Ending};
@@ -72,7 +76,8 @@ impl Engine {
             wake: self.wake_of(&case.lane, &case.key),
             cast,
         };
-        let (id, method) = (ballot.cast.approval.clone(), ballot.cast.method.clone());
+        let attempt = ballot.cast.clone();
+        let id = attempt.approval.clone();
         let by_playbook = matches!(proposal.actor, Actor::Playbook { .. });
         let tally = self
             .inner
@@ -85,15 +90,36 @@ impl Engine {
             Ok(Tally::Open) => "counted",
             Err(_) => "not_counted",
         };
-        metrics::counter!("bursar_votes_total", "result" => word, "method" => method).increment(1);
+        metrics::counter!("bursar_votes_total", "result" => word, "method" => attempt.method.clone()).increment(1);
         if by_playbook && matches!(tally, Ok(Tally::Refused)) {
             metrics::counter!("bursar_disagreements_total", "kind" => "person").increment(1);
+        }
+        if let Err(Error::Vote(why)) = tally {
+            self.note_refusal(attempt, why).await;
         }
         if tally.is_ok() {
             self.inner.work.notify_one();
             self.tell("approval", &approval.lane, (Some(approval.case.as_str()), Some(id.as_str())), format!("vote {word}"));
         }
         tally
+    }
+
+    /// A rejection without its reason is a form filled in by half, and no attempt at anything.
+    async fn note_refusal(&self, cast: VoteCast, why: VoteError) {
+        if why == VoteError::ReasonMissing {
+            return;
+        }
+        let vote = RefusedVote {
+            approval: cast.approval,
+            actor: Actor::Person { id: cast.person, name: cast.name },
+            choice: cast.choice,
+            method: cast.method,
+            why: why.code(),
+        };
+        // Refused it is, recorded or not.
+        if let Err(error) = self.record_refused_vote(vote).await {
+            tracing::error!(%error, "a refused vote could not be recorded");
+        }
     }
 
     /// Work for the case's playbook after something in it ended; nothing for cases without one.
@@ -163,7 +189,7 @@ async fn count(
     let cast = &ballot.cast;
     let earlier = yes_voters(tx, &approval).await?;
     let question = question(&approval, ballot.single_operator);
-    let voter = Voter { person: cast.person.clone(), roles: cast.roles.clone() };
+    let voter = Voter { person: cast.person.clone(), roles: roles_left(tx, cast).await? };
     let tally = approval::cast(
         &question,
         &voter,
@@ -215,6 +241,13 @@ async fn count(
         }
     }
     Ok(tally)
+}
+
+/// What the voter came with, less what they were taken meanwhile.
+async fn roles_left(tx: &mut Tx, cast: &VoteCast) -> Result<Vec<Role>> {
+    let person = people::get(tx, &cast.person).await?.filter(|person| !person.disabled);
+    let held = person.map(|person| person.roles).unwrap_or_default();
+    Ok(cast.roles.iter().copied().filter(|role| held.contains(role)).collect())
 }
 
 async fn record_vote(tx: &mut Tx, approval: &Approval, ballot: &Ballot, actor: &Actor) -> Result<()> {

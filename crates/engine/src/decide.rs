@@ -27,6 +27,9 @@ use crate::reads::Reader;
 use crate::start::{Engine, store_error};
 use crate::{Error, Result, facts};
 
+/// Stripe's clock and ours may differ by this much before its word needs a second look.
+const AHEAD_S_MAX: i64 = 300;
+
 /// The content hash of a playbook's settings.
 pub(crate) fn settings_hash(settings: &Value) -> Result<String> {
     canonical::digest(settings).map_err(|error| Error::Broken(error.to_string()))
@@ -77,8 +80,10 @@ impl Engine {
             .into_iter()
             .map(|(key, opens)| self.decide_job(&job.lane, &key, &event.kind, opens))
             .collect();
-        let snapshot = snapshot_of(&job.lane, &event);
+        let now = self.inner.clocks.business();
+        let snapshot = snapshot_of(&job.lane, &event, now);
         let foreign_version = event.api_version.as_deref() != Some(bursar_stripe::api_version::PINNED);
+        let doubtful = foreign_version || event.created_s > now.unix_s() + AHEAD_S_MAX;
         let (keyring, at) = (self.inner.store.keyring().clone(), self.inner.clocks.machine().micros());
         let job = job.clone();
         let woke = !follow_up.is_empty();
@@ -90,8 +95,8 @@ impl Engine {
                     jobs::check_fence(tx, &job).await?;
                     if let Some(snapshot) = snapshot {
                         let kept = objects::put(tx, &keyring, &snapshot, at).await?;
-                        // Another version's shape is good enough to wake somebody, not to decide on.
-                        if foreign_version && kept == objects::Kept::Stored {
+                        // Another version's shape, or another time's: good enough to wake somebody, not to decide on.
+                        if doubtful && kept == objects::Kept::Stored {
                             objects::mark_stale(tx, &snapshot.lane, &snapshot.kind, &snapshot.id).await?;
                         }
                     }

@@ -103,15 +103,15 @@ impl Engine {
     }
 }
 
-/// The snapshot an event carries, where it carries one.
-pub(crate) fn snapshot_of(lane: &str, event: &Event) -> Option<Snapshot> {
+/// The snapshot an event carries, where it carries one. It is never newer than now, so that what is read later replaces it.
+pub(crate) fn snapshot_of(lane: &str, event: &Event, now: BusinessTime) -> Option<Snapshot> {
     let EventObject::Snapshot { object, .. } = &event.object else { return None };
     let (kind, id) = (event.object_kind()?, event.object_id()?);
     Some(Snapshot {
         lane: lane.to_owned(),
         kind: kind.to_owned(),
         id: id.to_owned(),
-        version_at: BusinessTime::from_unix_s(event.created_s).micros(),
+        version_at: BusinessTime::from_unix_s(event.created_s).min(now).micros(),
         came_by: CameBy::Event,
         deleted: is_deleted(object) || is_end_of(kind, &event.kind),
         customer: customer_of(kind, object),

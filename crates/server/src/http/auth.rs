@@ -138,7 +138,11 @@ impl FromRequestParts<AppState> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        if let Some(value) = parts.headers.get(AUTHORIZATION) {
+        let mut given = parts.headers.get_all(AUTHORIZATION).iter();
+        if let Some(value) = given.next() {
+            if given.next().is_some() {
+                return Err(Problem::unauthorized("send one `Authorization` header"));
+            }
             let text = value.to_str().unwrap_or_default();
             let token = text.strip_prefix("Bearer ").unwrap_or_default().trim();
             return by_token(state, token).await;

@@ -1,7 +1,5 @@
 //! Webhooks from Stripe: raw bytes in, one constant answer out. Signature first, then the event on disk, then 2xx.
 
-use std::time::Duration;
-
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -11,12 +9,11 @@ use axum::routing::post;
 use bursar_engine::{Endpoint, Error, IngestAnswer};
 use http_body_util::BodyExt as _;
 
+use super::headers::closing;
 use super::state::AppState;
 
 /// Stripe's events are far smaller.
 const BODY_MAX: usize = 1024 * 1024;
-/// A sender has this long for its body.
-const BODY_TIME: Duration = Duration::from_secs(10);
 
 pub fn routes() -> Router<AppState> {
     Router::new()
@@ -26,17 +23,17 @@ pub fn routes() -> Router<AppState> {
 
 async fn take(State(state): State<AppState>, endpoint: Endpoint, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let compressed = parts.headers.get(header::CONTENT_ENCODING).is_some_and(|value| value != "identity");
+    let compressed = parts.headers.get_all(header::CONTENT_ENCODING).iter().any(|value| value != "identity");
     if compressed {
         return (StatusCode::UNSUPPORTED_MEDIA_TYPE, "send the body as it was signed").into_response();
     }
     let length = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > BODY_MAX as u64) {
-        return closing((StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"));
+        return closing((StatusCode::PAYLOAD_TOO_LARGE, "the body is too large").into_response());
     }
-    let bytes = match tokio::time::timeout(BODY_TIME, collect(body)).await {
-        Err(_) => return closing((StatusCode::REQUEST_TIMEOUT, "the body did not arrive")),
-        Ok(Err(answer)) => return closing(answer),
+    let bytes = match tokio::time::timeout(state.deadlines.body, collect(body)).await {
+        Err(_) => return closing((StatusCode::REQUEST_TIMEOUT, "the body did not arrive").into_response()),
+        Ok(Err(answer)) => return closing(answer.into_response()),
         Ok(Ok(bytes)) => bytes,
     };
     // Two signature headers are one too many to choose from.
@@ -45,13 +42,21 @@ async fn take(State(state): State<AppState>, endpoint: Endpoint, request: Reques
         (Some(only), None) => only.to_str().ok(),
         _ => None,
     };
+    if bytes.is_empty() {
+        return not_believed();
+    }
     match state.engine.ingest(endpoint, signature, &bytes).await {
         Ok(IngestAnswer::Accepted | IngestAnswer::Duplicate | IngestAnswer::Quarantined(_)) => {
             (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], r#"{"received":true}"#).into_response()
         }
-        Ok(IngestAnswer::NotSigned(_)) => (StatusCode::BAD_REQUEST, "the signature does not verify").into_response(),
+        Ok(IngestAnswer::NotSigned(_)) => not_believed(),
         Err(error) => not_kept(&error),
     }
+}
+
+/// The same words whatever is wrong: who tries out signatures learns nothing.
+fn not_believed() -> Response {
+    (StatusCode::BAD_REQUEST, "the signature does not verify").into_response()
 }
 
 /// Nothing was kept: Stripe comes again.
@@ -64,10 +69,9 @@ fn not_kept(error: &Error) -> Response {
     let mut response = (StatusCode::SERVICE_UNAVAILABLE, "not kept; please send it again").into_response();
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(after));
     if matches!(error, Error::Stopping) {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    } else {
-        tracing::error!(%error, "a webhook could not be kept");
+        return closing(response);
     }
+    tracing::error!(%error, "a webhook could not be kept");
     response
 }
 
@@ -83,11 +87,4 @@ async fn collect(mut body: Body) -> Result<Vec<u8>, (StatusCode, &'static str)> 
         }
     }
     Ok(bytes)
-}
-
-/// An answer before the body was read to its end: the connection cannot be used again.
-fn closing(answer: (StatusCode, &'static str)) -> Response {
-    let mut response = answer.into_response();
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    response
 }

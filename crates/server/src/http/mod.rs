@@ -4,11 +4,14 @@ pub mod api;
 pub mod auth;
 pub mod console;
 pub mod headers;
+mod heads;
 pub mod ingest;
 pub mod problem;
 pub mod probes;
 pub mod serve;
 pub mod state;
+#[cfg(test)]
+mod tests;
 pub mod trace;
 
 use axum::Router;

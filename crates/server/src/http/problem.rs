@@ -44,6 +44,28 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "resource_missing", format!("no such {what}"))
     }
 
+    /// The same where it was a query parameter that could not be meant.
+    pub fn in_query(error: Error) -> Self {
+        let mut problem = Self::from(error);
+        if problem.status == StatusCode::UNPROCESSABLE_ENTITY {
+            problem.status = StatusCode::BAD_REQUEST;
+        }
+        problem
+    }
+
+    /// What goes out as the body.
+    pub fn document(&self) -> Value {
+        let mut error = json!({"type": self.kind(), "code": self.code, "message": self.message,
+            "doc_url": format!("/help/errors/{}", self.code)});
+        if let Some(param) = self.param {
+            error["param"] = param.into();
+        }
+        if let Some(details) = &self.details {
+            error["details"] = details.clone();
+        }
+        json!({"error": error})
+    }
+
     fn kind(&self) -> &'static str {
         match self.status.as_u16() {
             401 => "authentication_error",
@@ -98,29 +120,18 @@ impl From<Error> for Problem {
 }
 
 fn from_vote(error: VoteError, message: String) -> Problem {
-    let (status, code) = match error {
-        VoteError::Expired => (StatusCode::GONE, "approval_expired"),
-        VoteError::Decided => (StatusCode::CONFLICT, "approval_decided"),
-        VoteError::AlreadyVoted => (StatusCode::CONFLICT, "already_voted"),
-        VoteError::DigestChanged => (StatusCode::CONFLICT, "digest_changed"),
-        VoteError::Maker => (StatusCode::FORBIDDEN, "own_proposal"),
-        VoteError::NotAsked => (StatusCode::FORBIDDEN, "role_not_asked"),
-        VoteError::ReasonMissing => (StatusCode::UNPROCESSABLE_ENTITY, "reason_missing"),
+    let status = match error {
+        VoteError::Expired => StatusCode::GONE,
+        VoteError::Decided | VoteError::AlreadyVoted | VoteError::DigestChanged => StatusCode::CONFLICT,
+        VoteError::Maker | VoteError::NotAsked => StatusCode::FORBIDDEN,
+        VoteError::ReasonMissing => StatusCode::UNPROCESSABLE_ENTITY,
     };
-    Problem::new(status, code, message)
+    Problem::new(status, error.code(), message)
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut error = json!({"type": self.kind(), "code": self.code, "message": self.message,
-            "doc_url": format!("/help/errors/{}", self.code)});
-        if let Some(param) = self.param {
-            error["param"] = param.into();
-        }
-        if let Some(details) = self.details {
-            error["details"] = details;
-        }
-        let mut response = (self.status, Json(json!({"error": error}))).into_response();
+        let mut response = (self.status, Json(self.document())).into_response();
         let headers = response.headers_mut();
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -135,4 +146,9 @@ impl IntoResponse for Problem {
 /// The same words for every path that does not exist.
 pub async fn no_such_page() -> Problem {
     Problem::not_found("page")
+}
+
+/// A path that exists, spoken to in another way. Which ways there are stands in `Allow`.
+pub async fn wrong_method() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path takes another method; nothing was done")
 }

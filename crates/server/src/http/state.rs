@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bursar_connectors::mail::mailbox::Mailbox;
 use bursar_domain::role::Role;
@@ -19,6 +20,22 @@ pub struct AppState {
     pub secure_cookies: bool,
     /// Requests with an `Idempotency-Key` that are being answered right now.
     pub in_flight: Arc<Mutex<HashSet<String>>>,
+    pub deadlines: Deadlines,
+}
+
+/// How long a sender may take. Whoever is slower loses the connection, so that many of them cost little.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadlines {
+    /// From the first byte of a request to the last of its headers.
+    pub headers: Duration,
+    /// From there to the last byte of its body.
+    pub body: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self { headers: Duration::from_secs(5), body: Duration::from_secs(10) }
+    }
 }
 
 /// What only a demo has.
@@ -49,7 +66,9 @@ impl Hosts {
             if port.bytes().all(|byte| byte.is_ascii_digit()) { name } else { host }
         });
         let name = name.trim_matches(['[', ']']);
-        name == "localhost" || name.parse::<std::net::IpAddr>().is_ok() || self.names.iter().any(|known| known == name)
+        name.eq_ignore_ascii_case("localhost")
+            || name.parse::<std::net::IpAddr>().is_ok()
+            || self.names.iter().any(|known| known.eq_ignore_ascii_case(name))
     }
 }
 
@@ -60,7 +79,7 @@ mod tests {
     #[test]
     fn a_name_that_is_not_ours_is_refused() {
         let hosts = Hosts { names: vec!["bursar.example.com".to_owned()] };
-        for ours in ["localhost:7171", "127.0.0.1:1", "[::1]:7171", "bursar.example.com", "bursar.example.com:443"] {
+        for ours in ["localhost:7171", "127.0.0.1:1", "[::1]:7171", "bursar.example.com", "Bursar.Example.com:443"] {
             assert!(hosts.allows(ours), "{ours}");
         }
         for other in ["evil.example", "bursar.example.com.evil.example", "", "localhost.evil:80"] {

@@ -151,7 +151,12 @@ fn required_text(fields: &Fields, field: &'static str) -> Result<String, EventEr
 fn optional_text(value: Option<&Value>, field: &'static str) -> Result<Option<String>, EventError> {
     match value {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if (1..=TEXT_LENGTH_MAX).contains(&text.len()) => Ok(Some(text.clone())),
+        Some(Value::String(text)) if is_plain(text) => Ok(Some(text.clone())),
         Some(_) => Err(EventError::Invalid { field }),
     }
+}
+
+/// Something, not endless, and nothing that a database or a log line chokes on.
+pub(super) fn is_plain(text: &str) -> bool {
+    (1..=TEXT_LENGTH_MAX).contains(&text.len()) && !text.contains(char::is_control)
 }

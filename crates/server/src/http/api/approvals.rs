@@ -1,17 +1,18 @@
 //! Approvals and votes. A vote is a POST by a person with their own token; an agent's token never votes.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use bursar_domain::approval::Choice;
 use bursar_domain::id::ApprovalId;
-use bursar_engine::VoteCast;
+use bursar_engine::{RefusedVote, VoteCast};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::body::Body;
 use super::once::once;
+use super::path::Path;
 use super::query::Query;
 use super::{id, list as page_of};
 use crate::http::auth::Caller;
@@ -22,14 +23,15 @@ pub async fn list(State(state): State<AppState>, caller: Caller, query: Query) -
     query.only(&["status", "limit", "starting_after"])?;
     let after: Option<ApprovalId> = query.cursor()?;
     let viewer = caller.viewer();
-    let page = state.engine.approvals(query.get("status"), after.as_ref(), query.limit()?, Some(&viewer)).await?;
+    let page = state.engine.approvals(query.get("status"), after.as_ref(), query.limit()?, Some(&viewer)).await;
+    let page = page.map_err(Problem::in_query)?;
     Ok(page_of("/api/v1/approvals", page))
 }
 
 pub async fn show(
     State(state): State<AppState>,
     caller: Caller,
-    Path(approval): Path<String>,
+    Path(approval): Path,
     query: Query,
 ) -> Result<Json<Value>, Problem> {
     query.only(&[])?;
@@ -50,7 +52,7 @@ const REASON_CHARS_MAX: usize = 1_000;
 pub async fn approve(
     State(state): State<AppState>,
     caller: Caller,
-    Path(approval): Path<String>,
+    Path(approval): Path,
     headers: HeaderMap,
     body: Body<VoteBody>,
 ) -> Result<Response, Problem> {
@@ -60,7 +62,7 @@ pub async fn approve(
 pub async fn reject(
     State(state): State<AppState>,
     caller: Caller,
-    Path(approval): Path<String>,
+    Path(approval): Path,
     headers: HeaderMap,
     body: Body<VoteBody>,
 ) -> Result<Response, Problem> {
@@ -75,10 +77,10 @@ async fn vote(
     body: Body<VoteBody>,
     choice: Choice,
 ) -> Result<Response, Problem> {
-    if !caller.may_vote {
-        return Err(Problem::forbidden("only people vote, with a token of their own; nothing was decided"));
-    }
     let approval: ApprovalId = id(approval, "approval")?;
+    if !caller.may_vote {
+        return refuse_machine(state, caller, approval, choice).await;
+    }
     let Body { value, bytes } = body;
     let path = format!("{} {approval}", choice.as_str());
     let answer = async {
@@ -97,4 +99,17 @@ async fn vote(
         Ok((axum::http::StatusCode::OK, document))
     };
     once(state, &caller, headers, (&path, &bytes), answer).await
+}
+
+/// Agents and API keys propose. What they tried is recorded under their own name.
+async fn refuse_machine(
+    state: &AppState,
+    caller: Caller,
+    approval: ApprovalId,
+    choice: Choice,
+) -> Result<Response, Problem> {
+    let vote =
+        RefusedVote { approval, actor: caller.actor, choice, method: caller.method.to_owned(), why: "not_a_person" };
+    state.engine.record_refused_vote(vote).await?;
+    Err(Problem::forbidden("only people vote, with a token of their own; nothing was decided"))
 }

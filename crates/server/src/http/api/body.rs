@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
 
 use crate::http::problem::Problem;
+use crate::http::state::AppState;
 
 /// The parsed body and its bytes, which say whether a repeated request is the same.
 pub struct Body<T> {
@@ -14,12 +15,14 @@ pub struct Body<T> {
 
 const BYTES_MAX: usize = 64 * 1024;
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+impl<T: DeserializeOwned> FromRequest<AppState> for Body<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let bytes = axum::body::to_bytes(request.into_body(), BYTES_MAX)
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
+        let arriving = axum::body::to_bytes(request.into_body(), BYTES_MAX);
+        let bytes = tokio::time::timeout(state.deadlines.body, arriving)
             .await
+            .map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "the body did not arrive"))?
             .map_err(|_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the body is too large"))?;
         let empty: &[u8] = b"{}";
         let source: &[u8] = if bytes.is_empty() { empty } else { &bytes };

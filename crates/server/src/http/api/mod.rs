@@ -7,6 +7,7 @@ mod cases;
 mod mailbox;
 mod once;
 mod operations;
+mod path;
 mod portal_sessions;
 mod query;
 mod records;
@@ -54,7 +55,9 @@ pub fn routes() -> Router<AppState> {
         .route("/status", get(status::show))
         .route("/stream", get(stream::listen))
         .route("/tasks/{id}/done", post(operations::finish_task))
+        .method_not_allowed_fallback(super::problem::wrong_method)
         .fallback(super::problem::no_such_page)
+        .layer(axum::middleware::from_fn(query::clear))
 }
 
 /// A page in Stripe's shape.

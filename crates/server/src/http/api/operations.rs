@@ -1,7 +1,7 @@
 //! What operators and platform engineers change: modes, kill switches, parked jobs, tasks, backfill.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use bursar_domain::mode::Mode;
 use bursar_domain::role::Role;
 use bursar_engine::SetMode;
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::body::Body;
 use super::list as page_of;
+use super::path::Path;
 use super::query::Query;
 use crate::http::auth::Caller;
 use crate::http::problem::Problem;
@@ -60,7 +61,7 @@ pub async fn kill(State(state): State<AppState>, caller: Caller, body: Body<Kill
 pub async fn revive(
     State(state): State<AppState>,
     caller: Caller,
-    Path(scope): Path<String>,
+    Path(scope): Path,
 ) -> Result<Json<Value>, Problem> {
     caller.require(&[Role::Platform, Role::Controller])?;
     state.engine.revive(&caller.actor, &scope).await?;
@@ -75,7 +76,7 @@ pub async fn dead_letters(State(state): State<AppState>, _: Caller, query: Query
 pub async fn retry_dead_letter(
     State(state): State<AppState>,
     caller: Caller,
-    Path(id): Path<String>,
+    Path(id): Path,
 ) -> Result<Json<Value>, Problem> {
     caller.require(OPERATIONS)?;
     state.engine.retry_dead_letter(&caller.actor, &id).await?;
@@ -98,7 +99,12 @@ pub async fn backfill(
     Ok(Json(json!({"object": "backfill", "since_s": body.value.since_s, "new_events": events})))
 }
 
-pub async fn permissions(State(state): State<AppState>, caller: Caller) -> Result<Json<Value>, Problem> {
+pub async fn permissions(
+    State(state): State<AppState>,
+    caller: Caller,
+    query: Query,
+) -> Result<Json<Value>, Problem> {
+    query.only(&[])?;
     caller.require(OPERATIONS)?;
     let lanes: Vec<Value> = state
         .engine
@@ -113,7 +119,7 @@ pub async fn permissions(State(state): State<AppState>, caller: Caller) -> Resul
 pub async fn finish_task(
     State(state): State<AppState>,
     caller: Caller,
-    Path(id): Path<String>,
+    Path(id): Path,
 ) -> Result<Json<Value>, Problem> {
     caller.require(&Role::ALL)?;
     state.engine.finish_task(&caller.actor, &id).await?;

@@ -1,7 +1,7 @@
 //! Asking for a link to the customer portal. The address is in this one answer and nowhere else.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use bursar_domain::id::ProposalId;
 use bursar_domain::proposal::ProposalState;
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::body::Body;
 use super::id;
+use super::path::Path;
 use crate::http::auth::Caller;
 use crate::http::problem::Problem;
 use crate::http::state::AppState;
@@ -56,7 +57,7 @@ pub async fn create(
 pub async fn take(
     State(state): State<AppState>,
     caller: Caller,
-    Path(proposal): Path<String>,
+    Path(proposal): Path,
 ) -> Result<Json<Value>, Problem> {
     caller.require(&bursar_domain::role::Role::ALL)?;
     let proposal: ProposalId = id(&proposal, "portal session request")?;

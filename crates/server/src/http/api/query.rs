@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Request};
+use axum::http::Method;
 use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::Response;
 use percent_encoding::percent_decode_str;
 
 use crate::http::problem::Problem;
@@ -21,7 +24,8 @@ impl Query {
             None => Ok(self),
             Some(other) => {
                 let shown: String = other.chars().take(40).collect();
-                Err(Problem::bad_request("query", format!("unknown parameter `{shown}`; known are {}", known.join(", "))))
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                Err(Problem::bad_request("query", format!("unknown parameter `{shown}`; known here: {known}")))
             }
         }
     }
@@ -43,10 +47,15 @@ impl Query {
     pub fn cursor<T: std::str::FromStr>(&self) -> Result<Option<T>, Problem> {
         self.get("starting_after")
             .map(|text| {
-                text.parse().map_err(|_| Problem::bad_request("starting_after", "starting_after is the id of the last row you saw"))
+                text.parse().map_err(|_| not_a_cursor())
             })
             .transpose()
     }
+}
+
+/// A cursor that no list of ours gave out.
+pub fn not_a_cursor() -> Problem {
+    Problem::bad_request("starting_after", "starting_after is the id of the last row you saw")
 }
 
 fn decode(text: &str) -> Result<String, Problem> {
@@ -57,19 +66,32 @@ fn decode(text: &str) -> Result<String, Problem> {
         .map_err(|_| Problem::bad_request("query", "the query is not UTF-8"))
 }
 
+fn parse(query: &str) -> Result<Query, Problem> {
+    let mut found = BTreeMap::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let name = decode(name)?;
+        if found.insert(name.clone(), decode(value)?).is_some() {
+            let shown: String = name.chars().take(40).collect();
+            return Err(Problem::bad_request("query", format!("`{shown}` stands twice")));
+        }
+    }
+    Ok(Query(found))
+}
+
+/// Wraps every request: nothing stands twice, and what changes something says it in its body.
+pub async fn clear(request: Request, next: Next) -> Result<Response, Problem> {
+    let query = parse(request.uri().query().unwrap_or_default())?;
+    if request.method() != Method::GET {
+        query.only(&[])?;
+    }
+    Ok(next.run(request).await)
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Query {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let mut found = BTreeMap::new();
-        for pair in parts.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let name = decode(name)?;
-            if found.insert(name.clone(), decode(value)?).is_some() {
-                let shown: String = name.chars().take(40).collect();
-                return Err(Problem::bad_request("query", format!("`{shown}` stands twice")));
-            }
-        }
-        Ok(Self(found))
+        parse(parts.uri.query().unwrap_or_default())
     }
 }

@@ -1,12 +1,14 @@
 //! What was received and recorded: events, quarantine, gaps, audit.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use bursar_store::events::Filter;
+use bursar_stripe::id::EventId;
 use serde_json::{Value, json};
 
 use super::list as page_of;
-use super::query::Query;
+use super::path::Path;
+use super::query::{Query, not_a_cursor};
 use crate::http::auth::Caller;
 use crate::http::problem::Problem;
 use crate::http::state::AppState;
@@ -15,11 +17,18 @@ pub async fn events(State(state): State<AppState>, _: Caller, query: Query) -> R
     query.only(&["type", "object", "limit", "starting_after"])?;
     let text = |name| query.get(name).map(str::to_owned);
     let filter = Filter { kind: text("type"), object_id: text("object"), before: None, limit: 0 };
-    let after = query.get("starting_after").filter(|id| !id.is_empty());
-    Ok(page_of("/api/v1/events", state.engine.events(filter, after, query.limit()?).await?))
+    let after = query.get("starting_after").map(EventId::parse).transpose().map_err(|_| not_a_cursor())?;
+    let page = state.engine.events(filter, after.as_ref().map(EventId::as_str), query.limit()?).await;
+    Ok(page_of("/api/v1/events", page.map_err(Problem::in_query)?))
 }
 
-pub async fn event(State(state): State<AppState>, _: Caller, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub async fn event(
+    State(state): State<AppState>,
+    _: Caller,
+    Path(id): Path,
+    query: Query,
+) -> Result<Json<Value>, Problem> {
+    query.only(&[])?;
     Ok(Json(state.engine.event(&id).await?))
 }
 
@@ -42,6 +51,7 @@ pub async fn audit(State(state): State<AppState>, _: Caller, query: Query) -> Re
     Ok(page_of("/api/v1/audit", state.engine.audit_entries(query.limit()?, before).await?))
 }
 
-pub async fn verify_audit(State(state): State<AppState>, _: Caller) -> Result<Json<Value>, Problem> {
+pub async fn verify_audit(State(state): State<AppState>, _: Caller, query: Query) -> Result<Json<Value>, Problem> {
+    query.only(&[])?;
     Ok(Json(json!(state.engine.verify_audit().await?)))
 }

@@ -45,7 +45,9 @@ pub async fn create(
         };
         let submitted = state.engine.request_refund(caller.actor.clone(), caller.roles.clone(), request).await?;
         if submitted.state == ProposalState::Denied {
-            return Err(denied(&submitted));
+            // It was filed: the same request again is told the same.
+            let problem = denied(&submitted);
+            return Ok((problem.status, problem.document()));
         }
         let status = if submitted.repeated { StatusCode::OK } else { StatusCode::CREATED };
         Ok::<(StatusCode, Value), Problem>((status, submitted.to_json()))

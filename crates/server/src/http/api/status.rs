@@ -4,11 +4,13 @@ use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
 
+use super::query::Query;
 use crate::http::auth::Caller;
 use crate::http::problem::Problem;
 use crate::http::state::AppState;
 
-pub async fn show(State(state): State<AppState>, _: Caller) -> Result<Json<Value>, Problem> {
+pub async fn show(State(state): State<AppState>, _: Caller, query: Query) -> Result<Json<Value>, Problem> {
+    query.only(&[])?;
     let health = state.engine.health().await?;
     let well = health.queue.dead == 0
         && health.unconnected.is_empty()

@@ -13,6 +13,7 @@ use serde_json::json;
 use tokio::sync::broadcast;
 use tokio::time::Interval;
 
+use super::query::Query;
 use crate::http::auth::Caller;
 use crate::http::console;
 use crate::http::problem::Problem;
@@ -32,7 +33,9 @@ struct Listener {
 pub async fn listen(
     State(state): State<AppState>,
     _: Caller,
+    query: Query,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    query.only(&[])?;
     let mail = state.demo.as_ref().map(|demo| demo.mailbox.newest());
     let listener = Listener {
         feed: state.engine.listen(),

@@ -1,0 +1,1 @@
+//! The API over the real router, row by row.
