@@ -40,7 +40,7 @@ async fn page(visit: &Visit, asked: &Asked) -> Result<InboxPage, Problem> {
     for item in &queue.items {
         rows.push(row(&item.case, item.waiting, view, visit.reading())?);
     }
-    let selected = asked.selected.as_deref();
+    let selected = asked.selected.as_deref().filter(|id| !id.is_empty());
     let detail = detail(visit, selected, &rows, view).await?;
     mark(&mut rows, selected, detail.as_ref());
     let last = queue.has_more.then(|| rows.last().map(|row| row.id.clone())).flatten();
