@@ -27,3 +27,14 @@ pub fn line(prompt: &str) -> Result<String, Failure> {
     std::io::stdin().lock().read_line(&mut answer).map_err(failed)?;
     Ok(answer.trim().to_owned())
 }
+
+/// One line that the terminal does not show.
+pub fn unseen(prompt: &str) -> Result<String, Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::new(Code::CannotRead, format!("the terminal does not answer: {error}"))
+    };
+    let terminal = console::Term::stderr();
+    terminal.write_str(prompt).map_err(failed)?;
+    let typed = terminal.read_secure_line().map_err(failed)?;
+    Ok(typed.trim().to_owned())
+}

@@ -13,6 +13,7 @@ use super::Outcome;
 use super::code::Code;
 use super::failure::Failure;
 use super::session::Session;
+use crate::config::paths;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,7 +42,7 @@ pub fn run(command: AuditCommand, session: &Session) -> Outcome {
 
 /// The store of the installation, read-only, beside its owner or without one.
 async fn open(session: &Session) -> Result<(Store, PathBuf), Failure> {
-    let data_dir = session.data_dir()?;
+    let data_dir = place(session)?;
     let failed = |error: bursar_store::Error| {
         Failure::new(Code::NotFound, format!("no audit can be read in {}", data_dir.display()))
             .note("cause", error.to_string())
@@ -49,6 +50,16 @@ async fn open(session: &Session) -> Result<(Store, PathBuf), Failure> {
     };
     let store = Store::open_read_only(&data_dir).await.map_err(failed)?;
     Ok((store, data_dir))
+}
+
+/// Where nothing names an installation and there is none, a demo will do, as for every other command.
+fn place(session: &Session) -> Result<PathBuf, Failure> {
+    let own = session.data_dir()?;
+    if session.names_installation() || own.join(paths::DATABASE_NAME).is_file() {
+        return Ok(own);
+    }
+    let demo = paths::demo_data_dir(&session.environment);
+    Ok(demo.filter(|dir| dir.join(paths::DATABASE_NAME).is_file()).unwrap_or(own))
 }
 
 fn unreadable(error: &bursar_store::Error) -> Failure {

@@ -54,7 +54,9 @@ pub fn text(approval: &Value) -> String {
     out.words("", &fields::text(card, &["/if_wrong/headline"]));
     out.words("", &fields::text(card, &["/if_wrong/compensation"]));
     who(&mut out, card);
-    if let Some(at) = card.pointer("/expiry/at").or_else(|| approval.get("expires_at")) {
+    votes(&mut out, approval);
+    let at = card.pointer("/expiry/at").or_else(|| approval.get("expires_at"));
+    if let Some(at) = at.filter(|_| status == "pending") {
         let then = fields::text(card, &["/expiry/then"]);
         out.line(format!("Expires {}. {}", instant::shown(at, true), inert(&then)));
     }
@@ -136,9 +138,23 @@ fn who(out: &mut Lines, card: &Value) {
         let colon = if people.is_empty() { "" } else { ": " };
         out.line(format!("  {} of {}{colon}{}", inert(&quorum), inert(&role), people.join(", ")));
     }
+    if card.get("single_operator") == Some(&Value::Bool(true)) {
+        out.line("  ! one-person installation: people may decide on what they asked for themselves");
+    }
     for left_out in card.pointer("/who/excluded").and_then(Value::as_array).into_iter().flatten() {
         let (name, why) = (fields::text(left_out, &["/name"]), fields::text(left_out, &["/why"]));
         out.line(format!("  not {}: {}", inert(&name), inert(&why)));
+    }
+}
+
+fn votes(out: &mut Lines, approval: &Value) {
+    for vote in elements(approval, "votes") {
+        let part = |pointer: &str| inert(&fields::text(vote, &[pointer]));
+        let did = if part("/choice") == "approve" { "approved" } else { "rejected" };
+        let at = vote.get("at").map(|at| instant::shown(at, true)).unwrap_or_default();
+        let reason = part("/reason");
+        let reason = if reason.is_empty() { reason } else { format!(": “{reason}”") };
+        out.line(format!("  {} ({}) {did} {at}{reason}", part("/name"), part("/role")));
     }
 }
 

@@ -1,11 +1,11 @@
 //! `bursar connect`: what the installation talks to.
 
-use std::io::Write as _;
+mod keep;
+
 use std::path::PathBuf;
 
 use bursar_engine::connect::{self, Examined, Registered};
 use bursar_engine::Granted;
-use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
 use super::code::Code;
@@ -17,10 +17,11 @@ use super::{Outcome, ask, runtime};
 use crate::config::value::HttpUrl;
 use crate::config::{Config, KeptIn, Secret, Stripe};
 use crate::service;
+use keep::Kept;
 
 const EXAMPLES: &str = "\
 Examples:
-  bursar connect stripe             asks for a key
+  bursar connect stripe             asks for a key where none is configured
   bursar connect stripe --key-file /run/credentials/bursar/stripe
   bursar connect stripe --webhook-url https://b.example.com/ingest/stripe";
 
@@ -39,11 +40,14 @@ pub struct StripeArgs {
     #[arg(
         long,
         value_name = "FILE",
-        help = "A file that holds the key; else the configured one, else BURSAR_STRIPE_API_KEY"
+        help = "A file that holds the key; else the configured one, else BURSAR_STRIPE_API_KEY or STRIPE_API_KEY, else it asks"
     )]
     pub key_file: Option<PathBuf>,
-    /// Register an endpoint here for exactly the event types in use
-    #[arg(long, value_name = "URL")]
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "Register an endpoint here for exactly the event types in use; else below server.public_url"
+    )]
     pub webhook_url: Option<HttpUrl>,
     /// Allow a key of live mode
     #[arg(long)]
@@ -63,15 +67,34 @@ pub fn run(command: ConnectCommand, session: &Session) -> Outcome {
     runtime::block_on(async {
         let examined = connect::examine(&connection).await.map_err(|error| unanswered(&error))?;
         allow_live(&args, &examined, session)?;
-        let registered = match &args.webhook_url {
-            Some(url) => Some(
-                connect::register_webhook(&connection, url.as_str(), false).await.map_err(|error| unanswered(&error))?,
-            ),
+        let registered = match endpoint(&args, &config)? {
+            Some(url) => {
+                Some(connect::register_webhook(&connection, &url, false).await.map_err(|error| unanswered(&error))?)
+            }
             None => None,
         };
-        let kept = keep(&args, &config, &key, registered.as_ref())?;
-        report(session, &args, &examined, registered.as_ref(), &kept)
+        let kept = keep::keep(&args.name, &config, &key, registered.as_ref())?;
+        report(session, &args, &examined, registered.as_ref(), &kept)?;
+        if key.is_new && config.file.is_none() {
+            session.output.note("nothing was kept: there is no configuration yet; first: bursar init");
+        }
+        Ok(exit_of(&examined))
     })
+}
+
+/// Where Stripe is to send events: as asked for, else below the public URL where no endpoint is known yet. Its secret is
+/// told once, so without a place to keep it nothing is registered.
+fn endpoint(args: &StripeArgs, config: &Config) -> Result<Option<String>, Failure> {
+    let stripe = config.settings.stripe.get(&args.name);
+    let has_secret = stripe.is_some_and(|stripe| !stripe.webhook_secrets.is_empty());
+    let public_url = config.settings.server.public_url.as_ref().filter(|_| !has_secret);
+    let below = public_url.map(|url| format!("{}/ingest/stripe", url.as_str()));
+    let url = args.webhook_url.as_ref().map(|url| url.as_str().to_owned()).or(below);
+    if url.is_some() && config.file.is_none() {
+        return Err(Failure::new(Code::NotConfirmed, "no endpoint was registered: there is no configuration to keep its secret in")
+            .help("bursar init"));
+    }
+    Ok(url)
 }
 
 /// Where the key came from says whether it has to be kept.
@@ -93,6 +116,12 @@ fn find_key(args: &StripeArgs, config: &Config, session: &Session) -> Result<Key
         if let Some(text) = session.environment.get(variable) {
             session.output.note(format_args!("using the key in {variable}"));
             return Ok(Key { secret: named(text.to_owned(), KeptIn::Variable(variable.to_owned())), is_new: true });
+        }
+    }
+    if ask::somebody_is_there() && !session.output.is_json() {
+        let typed = ask::unseen("Stripe key (not shown): ")?;
+        if !typed.is_empty() {
+            return Ok(Key { secret: Secret::new(typed.into(), KeptIn::Clear), is_new: true });
         }
     }
     Err(refused("no key was given").help("put it into a file that only you can read, then: --key-file FILE"))
@@ -117,63 +146,19 @@ fn allow_live(args: &StripeArgs, examined: &Examined, session: &Session) -> Resu
     Ok(())
 }
 
-/// Secrets go into files of their own below `credentials/`, and a section into the configuration where there is none.
-fn keep(
-    args: &StripeArgs,
-    config: &Config,
-    key: &Key,
-    registered: Option<&Registered>,
-) -> Result<Vec<String>, Failure> {
-    let mut kept = Vec::new();
-    let Some(file) = &config.file else { return Ok(kept) };
-    let folder = file.parent().map(std::path::Path::to_owned).unwrap_or_default();
-    let mut lines = vec![format!("\n[stripe.{}]", args.name)];
-    if key.is_new {
-        let path = write_secret(&folder, &format!("stripe-{}.key", args.name), key.secret.expose())?;
-        lines.push(format!("api_key = {{ file = \"{path}\" }}"));
-        kept.push(path);
-    }
-    if let Some(registered) = registered {
-        let path = write_secret(&folder, &format!("stripe-{}-webhook.secret", args.name), &registered.secret)?;
-        lines.push(format!("webhook_secrets = [{{ file = \"{path}\" }}]"));
-        lines.push("ingest = [\"poll\", \"webhook\"]".to_owned());
-        kept.push(path);
-    }
-    if kept.is_empty() || config.settings.stripe.contains_key(&args.name) {
-        return Ok(kept);
-    }
-    let mut open = std::fs::OpenOptions::new().append(true).open(file).map_err(|error| cannot_write(file, &error))?;
-    open.write_all((lines.join("\n") + "\n").as_bytes()).map_err(|error| cannot_write(file, &error))?;
-    kept.push(file.display().to_string());
-    Ok(kept)
-}
-
-fn write_secret(folder: &std::path::Path, name: &str, secret: &SecretString) -> Result<String, Failure> {
-    let credentials = folder.join("credentials");
-    std::fs::create_dir_all(&credentials).map_err(|error| cannot_write(&credentials, &error))?;
-    let path = credentials.join(name);
-    let mut open = std::fs::OpenOptions::new();
-    open.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut open, 0o600);
-    let mut file = open.open(&path).map_err(|error| cannot_write(&path, &error))?;
-    file.write_all(secret.expose_secret().as_bytes()).map_err(|error| cannot_write(&path, &error))?;
-    Ok(format!("credentials/{name}"))
-}
-
 fn report(
     session: &Session,
     args: &StripeArgs,
     examined: &Examined,
     registered: Option<&Registered>,
-    kept: &[String],
-) -> Outcome {
+    kept: &Kept,
+) -> Result<(), Failure> {
     let output = &session.output;
     if output.is_json() {
         output.document(&json!({"object": "connection", "name": args.name, "lane": examined.lane.to_string(),
             "account_name": examined.name, "livemode": examined.lane.livemode, "permissions": examined.permissions,
-            "webhook_endpoint": registered.map(|registered| &registered.id), "kept": kept}))?;
-        return Ok(exit_of(examined));
+            "webhook_endpoint": registered.map(|registered| &registered.id), "kept": kept.files, "to_add": kept.by_hand}))?;
+        return Ok(());
     }
     output.line(format_args!(
         "account  {}  {}  {}",
@@ -197,11 +182,14 @@ fn report(
     if let Some(registered) = registered {
         output.line(format_args!("webhook  {}  {} event types", registered.id, registered.events.len()))?;
     }
-    for path in kept {
+    for path in &kept.files {
         output.line(format_args!("kept     {path}"))?;
     }
+    if !kept.by_hand.is_empty() {
+        output.note(format_args!("Put into [stripe.{}] yourself:\n  {}", args.name, kept.by_hand.join("\n  ")));
+    }
     output.note("Next:\n  bursar doctor\n  bursar serve");
-    Ok(exit_of(examined))
+    Ok(())
 }
 
 /// A permission that is missing is worth a failing exit code: what needs it will not work.

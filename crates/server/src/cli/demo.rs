@@ -36,7 +36,7 @@ pub struct DemoArgs {
     /// Console and API [default: 127.0.0.1:7171]; port 0 lets the system choose
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<ListenAddress>,
-    /// The governed proxy [default: 127.0.0.1:7172]
+    /// Kept for the governed proxy, which this version has not
     #[arg(long, value_name = "ADDRESS")]
     pub proxy_listen: Option<ListenAddress>,
     /// The fake Stripe [default: 127.0.0.1:7173]
@@ -67,12 +67,9 @@ impl From<CompanySize> for Size {
 impl DemoArgs {
     pub const SEED: u64 = 42;
     pub const SPEED: u32 = 60;
-    pub const LISTEN: ListenAddress = ListenAddress::loopback(7171);
-    pub const PROXY_LISTEN: ListenAddress = ListenAddress::loopback(7172);
-    pub const STRIPE_LISTEN: ListenAddress = ListenAddress::loopback(7173);
 }
 
-pub fn run(args: DemoArgs, session: &Session) -> Outcome {
+pub fn run(args: &DemoArgs, session: &Session) -> Outcome {
     let data_dir = session.globals.data_dir.clone().or_else(|| paths::demo_data_dir(&session.environment));
     let data_dir = data_dir.ok_or_else(|| {
         Failure::new(Code::ConfigNoDataDir, "there is no home directory to keep the demo in")

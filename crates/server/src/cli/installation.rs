@@ -114,7 +114,7 @@ fn read_token(path: &Path) -> Result<SecretString, Failure> {
 
 fn no_token() -> Failure {
     Failure::new(Code::NoToken, "this needs a token that says who you are")
-        .help("sign in to the console, make a token under your name, then: export BURSAR_TOKEN=…")
+        .help("take yours from people.json, which `bursar init` wrote into the data directory, then: export BURSAR_TOKEN=…")
 }
 
 fn not_running(data_dir: &Path) -> Failure {

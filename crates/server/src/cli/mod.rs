@@ -163,7 +163,7 @@ pub fn main() -> ExitCode {
 impl Command {
     fn run(self, session: &Session) -> Outcome {
         match self {
-            Command::Demo(args) => demo::run(args, session),
+            Command::Demo(args) => demo::run(&args, session),
             Command::Init(args) => init::run(&args, session),
             Command::Connect(command) => connect::run(command, session),
             Command::Serve(args) => serve::run(args, session),

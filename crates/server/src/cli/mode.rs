@@ -16,7 +16,7 @@ const EXAMPLES: &str = "\
 Examples:
   bursar mode                                              show all
   bursar mode assist --playbook recovery
-  bursar mode automate --playbook refunds --lane acct_…/live";
+  bursar mode automate --playbook recovery --lane acct_…/live";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]

@@ -53,7 +53,8 @@ pub fn approve(args: &ApproveArgs, session: &Session) -> Outcome {
             session.output.say(card::text(&approval));
         }
         let consent = Consent { amount: args.amount.map(|amount| amount.0), yes: args.yes };
-        consent.check(&args.id, card::money(&approval), ask::somebody_is_there())?;
+        // A rehearsal needs nobody's yes.
+        consent.check(&args.id, card::money(&approval), args.dry_run || ask::somebody_is_there())?;
         if args.dry_run {
             session.output.note("dry run: nothing was approved");
             return Ok(Exit::Done);

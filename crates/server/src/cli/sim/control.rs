@@ -194,7 +194,10 @@ fn pull(
         if output.is_json() {
             output.document(&answer)?;
         } else {
-            output.line(shown(&line(&answer)))?;
+            match line(&answer) {
+                nothing if nothing.is_empty() => output.note("nothing is armed"),
+                text => output.line(shown(&text))?,
+            }
         }
         Ok(Exit::Done)
     })
