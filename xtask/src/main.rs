@@ -4,6 +4,7 @@
 //! machine and in CI, never where Bursar serves.
 #![expect(clippy::print_stdout, reason = "a command line tells people what it did")]
 
+mod bench;
 mod tidy;
 
 use std::process::ExitCode;
@@ -15,11 +16,18 @@ struct Command {
     run: fn() -> anyhow::Result<()>,
 }
 
-const COMMANDS: &[Command] = &[Command {
-    name: "tidy",
-    purpose: "prove the rules of the house: directions, purity, sizes, words, dependencies",
-    run: tidy::run,
-}];
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "bench",
+        purpose: "measure, beside something simpler: bench ingest [--json] [--quick]",
+        run: bench::run,
+    },
+    Command {
+        name: "tidy",
+        purpose: "prove the rules of the house: directions, purity, sizes, words, dependencies",
+        run: tidy::run,
+    },
+];
 
 fn main() -> ExitCode {
     let Some(name) = std::env::args().nth(1) else {

@@ -69,7 +69,8 @@ fn outside_in_pure(tree: &Tree) -> Vec<Problem> {
 fn sql_outside_store(tree: &Tree) -> Vec<Problem> {
     let mut found = Vec::new();
     for file in tree.files().filter(|file| !file.path.starts_with("crates/store/")) {
-        for at_token in tokens::find(file.tokens(), &["sqlx", "::"]) {
+        // Tests break databases on purpose, and may.
+        for at_token in tokens::find(file.tokens(), &["sqlx", "::"]).filter(|_| !file.is_test()) {
             found.push(at(file, file.tokens()[at_token].line, "only crates/store speaks to a database"));
         }
         let shipped = if file.is_test() { Vec::new() } else { tokens::without_tests(file.tokens()) };
