@@ -7,13 +7,27 @@ use crate::id::{PersonId, TokenId};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Actor {
-    Person { id: PersonId, name: String },
+    Person {
+        id: PersonId,
+        name: String,
+    },
     /// A bearer token; `owner` is the person whose hands it is in, and who may not vote on what it proposed.
-    ApiKey { id: TokenId, name: String, owner: PersonId },
+    ApiKey {
+        id: TokenId,
+        name: String,
+        owner: PersonId,
+    },
     /// An agent; `owner` answers for it.
-    Agent { id: TokenId, name: String, owner: PersonId },
+    Agent {
+        id: TokenId,
+        name: String,
+        owner: PersonId,
+    },
     /// `author` last changed the playbook's settings, where a person did.
-    Playbook { name: String, author: Option<PersonId> },
+    Playbook {
+        name: String,
+        author: Option<PersonId>,
+    },
     Engine,
 }
 

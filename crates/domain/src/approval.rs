@@ -111,7 +111,12 @@ pub enum Tally {
 }
 
 /// Whether this person may decide at all, whatever they would say.
-pub fn may_decide(question: &Question<'_>, voter: &Voter, earlier: &[Voter], now: BusinessTime) -> Result<(), VoteError> {
+pub fn may_decide(
+    question: &Question<'_>,
+    voter: &Voter,
+    earlier: &[Voter],
+    now: BusinessTime,
+) -> Result<(), VoteError> {
     match question.state {
         ApprovalState::Open if now >= question.expires_at => return Err(VoteError::Expired),
         ApprovalState::Open => {}
@@ -236,7 +241,10 @@ mod tests {
         let question = question(&needs, &[]);
         let both = voter(1, &[Role::Operator, Role::Controller]);
         assert_eq!(vote(&question, &both, &[]), Ok(Tally::Open));
-        assert_eq!(vote(&question, &voter(2, &[Role::Operator]), std::slice::from_ref(&both)), Ok(Tally::Met));
+        assert_eq!(
+            vote(&question, &voter(2, &[Role::Operator]), std::slice::from_ref(&both)),
+            Ok(Tally::Met)
+        );
         assert_eq!(vote(&question, &voter(2, &[Role::Controller]), &[both]), Ok(Tally::Met));
     }
 
@@ -252,7 +260,10 @@ mod tests {
         assert_eq!(cast(&open, &carl, Choice::Approve, "d", None, &[], late), Err(VoteError::Expired));
         let now = BusinessTime::from_unix_s(1);
         assert_eq!(cast(&open, &carl, Choice::Approve, "x", None, &[], now), Err(VoteError::DigestChanged));
-        assert_eq!(cast(&open, &carl, Choice::Reject, "d", Some(" "), &[], now), Err(VoteError::ReasonMissing));
+        assert_eq!(
+            cast(&open, &carl, Choice::Reject, "d", Some(" "), &[], now),
+            Err(VoteError::ReasonMissing)
+        );
         assert_eq!(cast(&open, &carl, Choice::Reject, "d", Some("no"), &[], now), Ok(Tally::Refused));
         let alone = Question { single_operator: true, ..question(&needs, &makers) };
         assert_eq!(vote(&alone, &carl, &[]), Ok(Tally::Open));

@@ -22,10 +22,17 @@ pub enum CaseState {
     /// A person must decide or do something.
     NeedsPerson,
     /// The playbook sleeps until a time.
-    Waiting { until: BusinessTime },
+    Waiting {
+        until: BusinessTime,
+    },
     /// What was wanted is not known: Stripe or another outside thing does not answer.
-    Blocked { on: String },
-    Closed { outcome: String, at: BusinessTime },
+    Blocked {
+        on: String,
+    },
+    Closed {
+        outcome: String,
+        at: BusinessTime,
+    },
 }
 
 impl CaseState {

@@ -67,7 +67,9 @@ pub struct Receipt {
 impl Receipt {
     /// Whether something that was predicted is known to have come out differently.
     pub fn contradicts(&self) -> bool {
-        self.changes.iter().any(|change| change.predicted.is_some() && change.actual.is_some() && !change.agrees())
+        self.changes
+            .iter()
+            .any(|change| change.predicted.is_some() && change.actual.is_some() && !change.agrees())
     }
 }
 
@@ -106,8 +108,12 @@ mod tests {
             (None, Some(json!("open")), false),
         ] {
             let change = Change { what: "invoice.status".to_owned(), predicted, actual };
-            let receipt =
-                Receipt { object: None, request_id: None, known_by: "answer".to_owned(), changes: vec![change.clone()] };
+            let receipt = Receipt {
+                object: None,
+                request_id: None,
+                known_by: "answer".to_owned(),
+                changes: vec![change.clone()],
+            };
             assert_eq!(receipt.contradicts(), expected, "{change:?}");
         }
     }

@@ -13,7 +13,10 @@ use crate::time::BusinessTime;
 #[serde(tag = "type", content = "value", rename_all = "snake_case")]
 pub enum FactValue {
     /// `home` is the amount in minor units of the home currency, rounded up, where a dated rate is configured.
-    Money { money: Money, home: Option<HomeAmount> },
+    Money {
+        money: Money,
+        home: Option<HomeAmount>,
+    },
     Count(i64),
     Flag(bool),
     Text(String),
@@ -192,6 +195,11 @@ mod tests {
     #[test]
     #[should_panic(expected = "fact disputed has another type")]
     fn a_fact_of_the_wrong_type_is_a_broken_invariant() {
-        Facts::default().insert(FactName::Disputed, FactValue::Count(1), Source::Stripe, BusinessTime::from_micros(0));
+        Facts::default().insert(
+            FactName::Disputed,
+            FactValue::Count(1),
+            Source::Stripe,
+            BusinessTime::from_micros(0),
+        );
     }
 }

@@ -29,7 +29,8 @@ pub fn encode(entropy: [u8; 16]) -> String {
 
 fn check(prefix: &'static str, given: &str) -> Result<(), InvalidId> {
     let body = given.strip_prefix(prefix);
-    let fits = body.is_some_and(|body| body.len() == BODY_LEN && body.bytes().all(|byte| ALPHABET.contains(&byte)));
+    let fits =
+        body.is_some_and(|body| body.len() == BODY_LEN && body.bytes().all(|byte| ALPHABET.contains(&byte)));
     // An id from outside is echoed at most in part: it may be anything.
     fits.then_some(()).ok_or_else(|| InvalidId { prefix, given: given.chars().take(40).collect() })
 }
@@ -125,7 +126,13 @@ mod tests {
 
     #[test]
     fn other_kinds_paths_and_lengths_are_refused() {
-        for bad in ["case_00000000000000000000000000", "apreq_../../../etc/passwd00000", "apreq_0", "", "apreq_0000000000000000000000000u"] {
+        for bad in [
+            "case_00000000000000000000000000",
+            "apreq_../../../etc/passwd00000",
+            "apreq_0",
+            "",
+            "apreq_0000000000000000000000000u",
+        ] {
             assert!(bad.parse::<ApprovalId>().is_err(), "{bad}");
         }
         assert!("x".repeat(500).parse::<CaseId>().unwrap_err().given.len() <= 40);

@@ -39,13 +39,26 @@ impl Read {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum Answer {
-    Object { value: Value, as_of: BusinessTime },
+    Object {
+        value: Value,
+        as_of: BusinessTime,
+    },
     /// Deleted, or never there.
-    Gone { as_of: BusinessTime },
+    Gone {
+        as_of: BusinessTime,
+    },
     /// Newest first. `complete` is false when the list was longer than we read.
-    List { items: Vec<Value>, complete: bool, as_of: BusinessTime },
-    CaseHistory { proposals: Vec<PastProposal> },
-    Messages { sent: Vec<PastMessage> },
+    List {
+        items: Vec<Value>,
+        complete: bool,
+        as_of: BusinessTime,
+    },
+    CaseHistory {
+        proposals: Vec<PastProposal>,
+    },
+    Messages {
+        sent: Vec<PastMessage>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,7 +152,9 @@ mod answer_pairs {
         map.iter().collect::<Vec<_>>().serialize(to)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Read, Answer>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<BTreeMap<Read, Answer>, D::Error> {
         Ok(Vec::<(Read, Answer)>::deserialize(from)?.into_iter().collect())
     }
 }

@@ -175,10 +175,19 @@ mod tests {
     #[test]
     fn people_and_internal_effects_are_not_clamped_and_a_kill_switch_clamps_all() {
         let observe = Clamp { mode: Mode::Observe, assist_role: Role::Operator, killed: None };
-        assert_eq!(verdict(Ruling::Allow).clamped(&observe, &Actor::Engine, &[Effect::MoneyOut]).ruling, Ruling::Allow);
-        assert_eq!(verdict(Ruling::Allow).clamped(&observe, &playbook(), &[Effect::Internal]).ruling, Ruling::Allow);
+        assert_eq!(
+            verdict(Ruling::Allow).clamped(&observe, &Actor::Engine, &[Effect::MoneyOut]).ruling,
+            Ruling::Allow
+        );
+        assert_eq!(
+            verdict(Ruling::Allow).clamped(&observe, &playbook(), &[Effect::Internal]).ruling,
+            Ruling::Allow
+        );
         let killed = Clamp { killed: Some("drill".to_owned()), ..observe };
-        assert_eq!(verdict(Ruling::Allow).clamped(&killed, &Actor::Engine, &[Effect::Internal]).ruling, Ruling::Deny);
+        assert_eq!(
+            verdict(Ruling::Allow).clamped(&killed, &Actor::Engine, &[Effect::Internal]).ruling,
+            Ruling::Deny
+        );
     }
 
     #[test]

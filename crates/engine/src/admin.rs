@@ -67,7 +67,10 @@ impl Engine {
     pub async fn set_mode(&self, actor: &Actor, new: SetMode) -> Result<()> {
         if bursar_playbooks::by_name(&new.playbook).is_none() {
             let names: Vec<&str> = bursar_playbooks::ALL.iter().map(|playbook| playbook.name).collect();
-            return Err(Error::invalid("playbook", format!("there is no playbook `{}`; there is {}", new.playbook, names.join(", "))));
+            return Err(Error::invalid(
+                "playbook",
+                format!("there is no playbook `{}`; there is {}", new.playbook, names.join(", ")),
+            ));
         }
         let lanes: Vec<String> = match &new.lane {
             Some(lane) => vec![self.inner.lanes.require(lane)?.lane.to_string()],
@@ -89,7 +92,10 @@ impl Engine {
 
     /// Stops everything in a scope: `all`, `lane:…`, `playbook:…`, `agent:…`.
     pub async fn kill(&self, actor: &Actor, scope: &str, reason: &str) -> Result<()> {
-        let known = scope == "all" || ["lane:", "playbook:", "agent:", "api_key:", "person:"].iter().any(|kind| scope.starts_with(kind));
+        let known = scope == "all"
+            || ["lane:", "playbook:", "agent:", "api_key:", "person:"]
+                .iter()
+                .any(|kind| scope.starts_with(kind));
         if !known {
             return Err(Error::invalid("scope", "a scope is all, lane:…, playbook:…, agent:… or api_key:…"));
         }
@@ -175,9 +181,12 @@ impl Engine {
     }
 
     pub async fn set_single_operator(&self, single: bool) -> Result<()> {
-        self.administer(&Actor::Engine, "single_operator.set", json!({"single_operator": single}), move |tx| {
-            async move { installation::set_single_operator(tx, single).await }.boxed()
-        })
+        self.administer(
+            &Actor::Engine,
+            "single_operator.set",
+            json!({"single_operator": single}),
+            move |tx| async move { installation::set_single_operator(tx, single).await }.boxed(),
+        )
         .await
     }
 

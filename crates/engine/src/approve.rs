@@ -90,7 +90,8 @@ impl Engine {
             Ok(Tally::Open) => "counted",
             Err(_) => "not_counted",
         };
-        metrics::counter!("bursar_votes_total", "result" => word, "method" => attempt.method.clone()).increment(1);
+        metrics::counter!("bursar_votes_total", "result" => word, "method" => attempt.method.clone())
+            .increment(1);
         if by_playbook && matches!(tally, Ok(Tally::Refused)) {
             metrics::counter!("bursar_disagreements_total", "kind" => "person").increment(1);
         }
@@ -99,7 +100,12 @@ impl Engine {
         }
         if tally.is_ok() {
             self.inner.work.notify_one();
-            self.tell("approval", &approval.lane, (Some(approval.case.as_str()), Some(id.as_str())), format!("vote {word}"));
+            self.tell(
+                "approval",
+                &approval.lane,
+                (Some(approval.case.as_str()), Some(id.as_str())),
+                format!("vote {word}"),
+            );
         }
         tally
     }
@@ -129,9 +135,11 @@ impl Engine {
 
     /// An approval that nobody decided in time: refused by default, nothing was sent.
     pub(crate) async fn expire(&self, job: &Job) -> Result<()> {
-        let id: ApprovalId = job.payload["approval"].as_str().unwrap_or_default().parse().map_err(|_| {
-            Error::Broken("an expiry without an approval".to_owned())
-        })?;
+        let id: ApprovalId = job.payload["approval"]
+            .as_str()
+            .unwrap_or_default()
+            .parse()
+            .map_err(|_| Error::Broken("an expiry without an approval".to_owned()))?;
         let mut db = self.inner.store.read().await?;
         let Some(approval) = approvals::get(&mut db, &id).await? else { return self.finish(job).await };
         let keyring = self.inner.store.keyring().clone();
@@ -219,7 +227,15 @@ async fn count(
         Tally::Open => {}
         Tally::Met => {
             approvals::close(tx, &approval.id, ApprovalState::Met, ballot.now, "approved").await?;
-            proposals::advance(tx, &proposal.id, ProposalState::Asking, ProposalState::Approved, ballot.now, None).await?;
+            proposals::advance(
+                tx,
+                &proposal.id,
+                ProposalState::Asking,
+                ProposalState::Approved,
+                ballot.now,
+                None,
+            )
+            .await?;
             jobs::drop_queued(tx, "expire", &format!("expire:{}", approval.id)).await?;
             jobs::add(tx, &ballot.execute).await?;
         }

@@ -39,8 +39,10 @@ impl Batcher {
     /// Keeps one event, once, on disk before this answers.
     pub(crate) async fn accept(&self, event: NewEvent) -> Result<Accepted> {
         let (answer, accepted) = oneshot::channel();
-        self.line.try_send(Waiting { event, answer }).map_err(|_| {
-            Error::Unavailable { on: "the store", why: "the line is full".to_owned(), after: std::time::Duration::from_secs(1) }
+        self.line.try_send(Waiting { event, answer }).map_err(|_| Error::Unavailable {
+            on: "the store",
+            why: "the line is full".to_owned(),
+            after: std::time::Duration::from_secs(1),
         })?;
         accepted.await.map_err(|_| Error::Stopping)?
     }
@@ -63,7 +65,9 @@ async fn run(store: Store, clocks: Clocks, mut line: mpsc::Receiver<Waiting>) {
         let entry = AuditId::from_entropy(entropy.id());
         let (keyring, at) = (std::sync::Arc::clone(store.keyring()), clocks.machine().micros());
         let kept = store
-            .write(move |tx: &mut Tx| async move { events::accept(tx, &keyring, &events, entry, at).await }.boxed())
+            .write(move |tx: &mut Tx| {
+                async move { events::accept(tx, &keyring, &events, entry, at).await }.boxed()
+            })
             .await;
         match kept {
             Ok(verdicts) => {

@@ -6,8 +6,8 @@ use bursar_stripe::id::AccountId;
 use serde_json::Value;
 
 use crate::settings::Connection;
-use crate::stripe_api::permissions::Permission;
 use crate::stripe_api::Client;
+use crate::stripe_api::permissions::Permission;
 use crate::{Error, Result};
 
 /// What a key turned out to be.
@@ -33,8 +33,11 @@ const OWN_EVENTS: [&str; 4] = ["charge.refunded", "refund.created", "refund.fail
 
 /// The event types in use, sorted.
 pub fn events_in_use() -> Vec<&'static str> {
-    let mut events: Vec<&'static str> =
-        bursar_playbooks::ALL.iter().flat_map(|playbook| playbook.events.iter().copied()).chain(OWN_EVENTS).collect();
+    let mut events: Vec<&'static str> = bursar_playbooks::ALL
+        .iter()
+        .flat_map(|playbook| playbook.events.iter().copied())
+        .chain(OWN_EVENTS)
+        .collect();
     events.sort_unstable();
     events.dedup();
     events

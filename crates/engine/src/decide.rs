@@ -57,12 +57,15 @@ impl Engine {
     pub(crate) async fn take_event(&self, job: &Job) -> Result<()> {
         let id = job.payload["event"].as_str().unwrap_or_default().to_owned();
         let mut db = self.inner.store.read().await?;
-        let stored = events::get(&mut db, &job.lane, &id).await?.ok_or_else(|| Error::not_found("event", &id))?;
+        let stored =
+            events::get(&mut db, &job.lane, &id).await?.ok_or_else(|| Error::not_found("event", &id))?;
         let body = stored.body(&mut db, self.inner.store.keyring()).await?;
         let event = Event::parse(&body).map_err(|error| Error::Broken(format!("{id}: {error}")))?;
         self.notice_reversal(&event).await?;
         let mut wanted = Vec::new();
-        for playbook in bursar_playbooks::ALL.iter().filter(|playbook| playbook.events.contains(&event.kind.as_str())) {
+        for playbook in
+            bursar_playbooks::ALL.iter().filter(|playbook| playbook.events.contains(&event.kind.as_str()))
+        {
             let Some(mut object) = self.object_of(&job.lane, &event).await? else { continue };
             self.name_customer(&mut db, &job.lane, &mut object).await?;
             let signal = Signal::Event { kind: &event.kind, object: &object };
@@ -118,7 +121,9 @@ impl Engine {
         match &event.object {
             EventObject::Snapshot { object, .. } => Ok(Some(object.clone())),
             EventObject::Thin { .. } => {
-                let (Some(kind), Some(id)) = (event.object_kind(), event.object_id()) else { return Ok(None) };
+                let (Some(kind), Some(id)) = (event.object_kind(), event.object_id()) else {
+                    return Ok(None);
+                };
                 let open = self.inner.lanes.require(lane)?;
                 open.client.object(kind, id, crate::stripe_api::Class::Enrichment).await
             }
@@ -169,8 +174,9 @@ impl Engine {
         if case.is_none() && !asked.opens {
             return self.finish(job).await;
         }
-        let case_id =
-            case.as_ref().map_or_else(|| CaseId::from_entropy(self.inner.entropy.id()), |case| case.id.clone());
+        let case_id = case
+            .as_ref()
+            .map_or_else(|| CaseId::from_entropy(self.inner.entropy.id()), |case| case.id.clone());
         let mut reader = Reader {
             engine: self,
             open: &open,
@@ -250,7 +256,11 @@ impl Engine {
     /// Nothing to do after all.
     pub(crate) async fn finish(&self, job: &Job) -> Result<()> {
         let job = job.clone();
-        self.inner.store.write(move |tx| async move { jobs::finish(tx, &job).await }.boxed()).await.map_err(store_error)
+        self.inner
+            .store
+            .write(move |tx| async move { jobs::finish(tx, &job).await }.boxed())
+            .await
+            .map_err(store_error)
     }
 }
 

@@ -56,7 +56,9 @@ impl Error {
                 bursar_store::Error::Busy(_) | bursar_store::Error::Full(_) | bursar_store::Error::Closing,
             ) => Fate::Wait { after: Duration::from_secs(1), counts: false },
             // Somebody was faster: look again soon.
-            Error::Store(bursar_store::Error::Conflict(_)) | Error::Conflict { .. } if attempts < ATTEMPTS_MAX => {
+            Error::Store(bursar_store::Error::Conflict(_)) | Error::Conflict { .. }
+                if attempts < ATTEMPTS_MAX =>
+            {
                 Fate::Wait { after: Duration::from_millis(200), counts: true }
             }
             _ if attempts < ATTEMPTS_MAX => Fate::Wait { after: backoff(attempts), counts: true },
@@ -90,7 +92,10 @@ mod tests {
     fn waiting_for_the_outside_never_parks_and_failures_do() {
         let down = Error::Unavailable { on: "Stripe", why: "refused".into(), after: Duration::from_secs(9) };
         assert_eq!(down.fate(1_000), Fate::Wait { after: Duration::from_secs(9), counts: false });
-        assert_eq!(Error::Broken("x".into()).fate(1), Fate::Wait { after: Duration::from_secs(1), counts: true });
+        assert_eq!(
+            Error::Broken("x".into()).fate(1),
+            Fate::Wait { after: Duration::from_secs(1), counts: true }
+        );
         assert_eq!(Error::Broken("x".into()).fate(ATTEMPTS_MAX), Fate::Park);
         assert_eq!(Error::Store(bursar_store::Error::Fenced("j".into())).fate(1), Fate::Leave);
     }

@@ -74,7 +74,9 @@ impl Engine {
             ExecutionState::Intent | ExecutionState::Unknown | ExecutionState::InDoubt => {
                 self.find_or_resend(task, &execution).await?
             }
-            ExecutionState::Done | ExecutionState::Refused | ExecutionState::NoEffect => return self.finish(task.job).await,
+            ExecutionState::Done | ExecutionState::Refused | ExecutionState::NoEffect => {
+                return self.finish(task.job).await;
+            }
         };
         self.pass(CrashPoint::Answered).await;
         self.conclude(task, &execution, outcome).await?;
@@ -89,7 +91,9 @@ impl Engine {
             lookup::Found::Effect(receipt) => return Ok(Outcome::Done(receipt)),
             lookup::Found::Parked { object } => return Ok(Outcome::Parked { request: object }),
             lookup::Found::Failed { code } => return Ok(Outcome::Refused { code, message: String::new() }),
-            lookup::Found::Unknowable { why } => return Ok(Outcome::InDoubt { code: "possibly_sent".to_owned(), why }),
+            lookup::Found::Unknowable { why } => {
+                return Ok(Outcome::InDoubt { code: "possibly_sent".to_owned(), why });
+            }
             lookup::Found::Nothing => {}
         }
         // A person asked to look again: looking is all that is safe.
@@ -97,7 +101,8 @@ impl Engine {
             let why = "a complete look found nothing; whether it happened is still not known".to_owned();
             return Ok(Outcome::InDoubt { code: execution.outcome_code.clone().unwrap_or_default(), why });
         }
-        let age = execution.first_sent_at.map(|at| self.inner.clocks.business().since(at)).unwrap_or_default();
+        let age =
+            execution.first_sent_at.map(|at| self.inner.clocks.business().since(at)).unwrap_or_default();
         let replays = execution.outcome_code.as_deref() == Some(outcome::STORED);
         if !replays && age < KEY_TRUSTED {
             return self.send(task, execution).await;

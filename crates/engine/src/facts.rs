@@ -25,7 +25,8 @@ pub(crate) fn reads(action: &Action, known: &Known) -> Vec<Read> {
     match action {
         Action::RefundCharge { charge, .. } => {
             let mut reads = vec![Read::object("charge", charge.as_str())];
-            let customer = known.object("charge", charge.as_str()).and_then(|value| Charge::from_value(value).ok());
+            let customer =
+                known.object("charge", charge.as_str()).and_then(|value| Charge::from_value(value).ok());
             if let Some(customer) = customer.and_then(|charge| charge.customer) {
                 reads.push(Read::list("charge", &[("customer", customer.as_str())]));
             }
@@ -48,7 +49,8 @@ pub(crate) fn reads(action: &Action, known: &Known) -> Vec<Read> {
 
 fn invoice_reads(invoice: &str, known: &Known) -> Vec<Read> {
     let mut reads = vec![Read::object("invoice", invoice)];
-    let Some(invoice) = known.object("invoice", invoice).and_then(|value| Invoice::from_value(value).ok()) else {
+    let Some(invoice) = known.object("invoice", invoice).and_then(|value| Invoice::from_value(value).ok())
+    else {
         return reads;
     };
     if let Some(customer) = &invoice.customer {
@@ -123,7 +125,11 @@ impl Sheet<'_> {
         self.money(FactName::Refundable, charge.refundable(), Source::Stripe, as_of);
         self.flag(FactName::Disputed, charge.disputed, Source::Stripe, as_of);
         let age = self.now.since(BusinessTime::from_unix_s(charge.created_s));
-        self.count(FactName::ChargeAgeDays, usize::try_from(age.as_secs() / DAY).unwrap_or(usize::MAX), self.now);
+        self.count(
+            FactName::ChargeAgeDays,
+            usize::try_from(age.as_secs() / DAY).unwrap_or(usize::MAX),
+            self.now,
+        );
         if let Some(customer) = &charge.customer {
             let method = charge.payment_method.as_ref().map(PaymentMethodId::as_str);
             self.charges(known, customer.as_str(), charge.currency, method);
@@ -142,7 +148,8 @@ impl Sheet<'_> {
             charges.iter().filter(|charge| !charge.amount_refunded.is_zero() && within(charge, 365)).count();
         let on_card: Vec<&Charge> = charges.iter().filter(|charge| is_on(charge, method, &charges)).collect();
         // What Stripe blocked never reached the network.
-        let declined = on_card.iter().filter(|charge| is_network_decline(charge) && within(charge, 30)).count();
+        let declined =
+            on_card.iter().filter(|charge| is_network_decline(charge) && within(charge, 30)).count();
         let disputed = charges.iter().any(|charge| charge.disputed && within(charge, DISPUTE_DAYS));
         let mut paid = Money::zero(currency);
         for charge in charges.iter().filter(|charge| charge.paid && charge.currency == currency) {
@@ -162,7 +169,9 @@ impl Sheet<'_> {
             let class = decline::classify(
                 outcome.and_then(|outcome| outcome.reason.as_deref()),
                 failed.failure_code.as_deref(),
-                outcome.and_then(|outcome| outcome.advice_code.as_ref()).map(bursar_stripe::object::AdviceCode::as_str),
+                outcome
+                    .and_then(|outcome| outcome.advice_code.as_ref())
+                    .map(bursar_stripe::object::AdviceCode::as_str),
             );
             self.text(FactName::DeclineClass, class.as_str(), Source::Derived, *as_of);
         }
@@ -183,7 +192,9 @@ impl Sheet<'_> {
         let overdue = self.now.since(next) > Duration::from_secs(DAY);
         let hours = match invoice.next_payment_attempt_s {
             // A day late it is not going to happen any more.
-            Some(_) if !overdue => i64::try_from(next.since(self.now).as_secs() / 3_600).unwrap_or(NO_ATTEMPT_HOURS),
+            Some(_) if !overdue => {
+                i64::try_from(next.since(self.now).as_secs() / 3_600).unwrap_or(NO_ATTEMPT_HOURS)
+            }
             _ => NO_ATTEMPT_HOURS,
         };
         self.facts.insert(FactName::HoursToNextAttempt, FactValue::Count(hours), Source::Derived, self.now);
@@ -197,7 +208,9 @@ impl Sheet<'_> {
             .as_ref()
             .and_then(|id| object(known, "subscription", id.as_str(), Subscription::from_value));
         let has_method = invoice.default_payment_method.is_some()
-            || subscription.as_ref().is_some_and(|(subscription, _)| subscription.default_payment_method.is_some())
+            || subscription
+                .as_ref()
+                .is_some_and(|(subscription, _)| subscription.default_payment_method.is_some())
             || invoice
                 .customer
                 .as_ref()
@@ -234,7 +247,8 @@ impl Sheet<'_> {
 /// Whether a charge was tried on the card in question: by payment method, or by the card's fingerprint.
 fn is_on(charge: &Charge, method: Option<&str>, all: &[Charge]) -> bool {
     let Some(method) = method else { return true };
-    let is_method = |charge: &Charge| charge.payment_method.as_ref().map(PaymentMethodId::as_str) == Some(method);
+    let is_method =
+        |charge: &Charge| charge.payment_method.as_ref().map(PaymentMethodId::as_str) == Some(method);
     if is_method(charge) {
         return true;
     }

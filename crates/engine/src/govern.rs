@@ -109,8 +109,7 @@ pub(crate) async fn add_spent_today(
     now: BusinessTime,
 ) -> Result<()> {
     let day = day(now);
-    let counter =
-        budgets::Counter { lane, name: MONEY_OUT, day: &day, currency: home.currency.as_str() };
+    let counter = budgets::Counter { lane, name: MONEY_OUT, day: &day, currency: home.currency.as_str() };
     let money = Money::new(budgets::used(db, counter).await?, home.currency);
     let home = Some(HomeAmount { money, rate: "same currency".to_owned() });
     facts.insert(FactName::SpentToday, FactValue::Money { money, home }, Source::Derived, now);

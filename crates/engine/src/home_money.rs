@@ -98,7 +98,10 @@ mod tests {
         assert_eq!(worth(1, Currency::EUR), Some(2), "1.085 cents are two");
         assert_eq!(worth(10_000, Currency::JPY), Some(6_600), "10,000 yen are 66.00");
         assert_eq!(worth(1, Currency::GBP), None);
-        assert_eq!(home().of(Money::new(1, Currency::EUR)).unwrap().rate, "config 2026-11-20: 1 eur = 1.0850 usd");
+        assert_eq!(
+            home().of(Money::new(1, Currency::EUR)).unwrap().rate,
+            "config 2026-11-20: 1 eur = 1.0850 usd"
+        );
     }
 
     #[test]

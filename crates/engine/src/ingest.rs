@@ -35,7 +35,12 @@ pub enum IngestAnswer {
 
 impl Engine {
     /// Takes one delivery. An error means that nothing was kept and Stripe should come again.
-    pub async fn ingest(&self, endpoint: Endpoint, signature: Option<&str>, body: &[u8]) -> Result<IngestAnswer> {
+    pub async fn ingest(
+        &self,
+        endpoint: Endpoint,
+        signature: Option<&str>,
+        body: &[u8],
+    ) -> Result<IngestAnswer> {
         if self.is_stopping() {
             return Err(Error::Stopping);
         }
@@ -179,7 +184,10 @@ impl Engine {
 fn lane_of(event: &Event, signed: &Open, all: &[Open]) -> Option<Lane> {
     let platform = all
         .iter()
-        .find(|open| open.connection.name == signed.connection.name && !open.connection.connected.contains(&open.lane.account))
+        .find(|open| {
+            open.connection.name == signed.connection.name
+                && !open.connection.connected.contains(&open.lane.account)
+        })
         .map_or(&signed.lane.account, |open| &open.lane.account);
     match &event.account {
         None => Some(Lane::new(platform.clone(), event.livemode)),

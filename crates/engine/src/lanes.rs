@@ -56,7 +56,8 @@ impl Lanes {
     pub(crate) async fn connect(&self, store: &Store, connection: &Connection) -> Result<Lane> {
         let client =
             Client::new(&connection.api_base, connection.key.clone(), connection.requests_per_second)?;
-        let key_hash = hash_hex(format!("{}\n{}", connection.api_base, connection.key.expose_secret()).as_bytes());
+        let key_hash =
+            hash_hex(format!("{}\n{}", connection.api_base, connection.key.expose_secret()).as_bytes());
         let name = connection.name.clone();
         let known = pollers::connection(&mut store.read().await?, &name, &key_hash).await?;
         let lane = if let Some(lane) = known.and_then(|text| text.parse::<Lane>().ok()) {
@@ -64,11 +65,14 @@ impl Lanes {
         } else {
             let account = client.own_account().await?;
             let id = account.get("id").and_then(serde_json::Value::as_str).unwrap_or_default();
-            let id = AccountId::parse(id).map_err(|_| Error::not_found("account", connection.name.clone()))?;
+            let id =
+                AccountId::parse(id).map_err(|_| Error::not_found("account", connection.name.clone()))?;
             let lane = Lane::new(id, client.is_live());
             let text = lane.to_string();
             store
-                .write(move |tx| async move { pollers::keep_connection(tx, &name, &text, &key_hash).await }.boxed())
+                .write(move |tx| {
+                    async move { pollers::keep_connection(tx, &name, &text, &key_hash).await }.boxed()
+                })
                 .await
                 .map_err(store_error)?;
             lane

@@ -25,12 +25,12 @@ mod poll;
 mod propose;
 mod queries;
 mod reads;
+mod reversal;
 mod schedule;
 mod settings;
 mod start;
 mod stripe_api;
 mod subject;
-mod reversal;
 mod submit;
 
 pub use admin::{NewPerson, SetMode};

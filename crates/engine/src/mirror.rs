@@ -40,14 +40,22 @@ pub(crate) struct Gathered {
 
 impl Gathered {
     /// Remembers an object of a list or a single read.
-    pub(crate) fn keep(&mut self, lane: &str, kind: &str, body: &Value, as_of: BusinessTime) {
+    /// `over` is the version that was held when the read began.
+    pub(crate) fn keep(
+        &mut self,
+        lane: &str,
+        kind: &str,
+        body: &Value,
+        as_of: BusinessTime,
+        over: Option<i64>,
+    ) {
         let Some(id) = body.get("id").and_then(Value::as_str) else { return };
         self.snapshots.push(Snapshot {
             lane: lane.to_owned(),
             kind: kind.to_owned(),
             id: id.to_owned(),
             version_at: as_of.micros(),
-            came_by: CameBy::Read,
+            came_by: CameBy::Read { over },
             deleted: is_deleted(body),
             customer: customer_of(kind, body),
             body: body.clone(),
@@ -89,13 +97,14 @@ impl Engine {
             Freshness::Now => Class::Action,
             Freshness::Within(_) => Class::Enrichment,
         };
+        let over = objects::version(db, &lane, kind, id).await?;
         match open.client.object(kind, id, class).await? {
             Some(body) if is_deleted(&body) => {
-                gathered.keep(&lane, kind, &body, now);
+                gathered.keep(&lane, kind, &body, now, over);
                 Ok(Found::Gone { as_of: now })
             }
             Some(body) => {
-                gathered.keep(&lane, kind, &body, now);
+                gathered.keep(&lane, kind, &body, now, over);
                 Ok(Found::Here { body, as_of: now })
             }
             None => Ok(Found::Gone { as_of: now }),

@@ -55,7 +55,9 @@ pub(crate) async fn connect_later(engine: Engine, connection: Connection) {
         };
         match connected.await {
             Ok(()) => return tracing::info!(connection = %connection.name, "connected"),
-            Err(error) => tracing::warn!(connection = %connection.name, %error, "not connected yet; trying again"),
+            Err(error) => {
+                tracing::warn!(connection = %connection.name, %error, "not connected yet; trying again")
+            }
         }
     }
 }
@@ -151,7 +153,13 @@ async fn newest_event_s(open: &Open) -> Result<Option<i64>> {
 }
 
 /// A hole: we were away for longer than a few polls, or webhooks should have brought what only polling found.
-fn gap_of(known: &pollers::Poller, open: &Open, new: &[i64], to_s: i64, machine: i64) -> Option<((i64, i64), i64)> {
+fn gap_of(
+    known: &pollers::Poller,
+    open: &Open,
+    new: &[i64],
+    to_s: i64,
+    machine: i64,
+) -> Option<((i64, i64), i64)> {
     let polled_at = known.polled_at?;
     let away = Duration::from_micros(u64::try_from(machine - polled_at).unwrap_or(0));
     if away > (open.connection.poll_interval * 4).max(Duration::from_mins(1)) {
@@ -166,7 +174,13 @@ fn gap_of(known: &pollers::Poller, open: &Open, new: &[i64], to_s: i64, machine:
 }
 
 /// Fetches `[from_s, to_s)` in windows and keeps what is new; answers when each new event was created.
-async fn fetch(engine: &Engine, open: &Open, from_s: i64, to_s: i64, source: &'static str) -> Result<Vec<i64>> {
+async fn fetch(
+    engine: &Engine,
+    open: &Open,
+    from_s: i64,
+    to_s: i64,
+    source: &'static str,
+) -> Result<Vec<i64>> {
     let class = if to_s - from_s > 2 * OVERLAP_S { Class::Backfill } else { Class::Enrichment };
     let mut new = Vec::new();
     let (mut start, mut window) = (from_s, WINDOW_S);

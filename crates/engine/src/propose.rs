@@ -52,7 +52,13 @@ pub(crate) struct Filing {
 
 impl Engine {
     /// Fixes ids, expiry and digest. The expiry is part of what people vote on.
-    pub(crate) fn prepare(&self, lane: &Lane, case: &CaseId, draft: Draft, now: BusinessTime) -> Result<Filing> {
+    pub(crate) fn prepare(
+        &self,
+        lane: &Lane,
+        case: &CaseId,
+        draft: Draft,
+        now: BusinessTime,
+    ) -> Result<Filing> {
         let ruling = draft.judged.effective.ruling;
         let state = match ruling {
             Ruling::Observe => ProposalState::Observed,
@@ -123,7 +129,8 @@ impl Engine {
 
     pub(crate) fn execute_job(&self, lane: &Lane, action: &Action, proposal: &ProposalId) -> NewJob {
         let machine = self.inner.clocks.machine().micros();
-        let target = action.target().map_or_else(|| proposal.to_string(), |(kind, id)| format!("{kind}:{id}"));
+        let target =
+            action.target().map_or_else(|| proposal.to_string(), |(kind, id)| format!("{kind}:{id}"));
         NewJob {
             id: JobId::from_entropy(self.inner.entropy.id()),
             lane: lane.to_string(),
@@ -218,7 +225,12 @@ pub(crate) struct Ending {
 
 /// Ends an open proposal. One whose intent is durable is not touched: what may have been sent must be followed to its
 /// end. Answers whether it was ended.
-pub(crate) async fn end(tx: &mut Tx, keyring: &Keyring, id: &ProposalId, ending: Ending) -> bursar_store::Result<bool> {
+pub(crate) async fn end(
+    tx: &mut Tx,
+    keyring: &Keyring,
+    id: &ProposalId,
+    ending: Ending,
+) -> bursar_store::Result<bool> {
     let Some(proposal) = proposals::get(tx, keyring, id).await? else { return Ok(false) };
     if !proposal.state.is_open() || executions::of_proposal(tx, keyring, id).await?.is_some() {
         return Ok(false);

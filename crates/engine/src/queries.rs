@@ -10,7 +10,8 @@ use bursar_store::approvals::{self, Approval};
 use bursar_store::cases::{self, Case, Filter};
 use bursar_store::proposals::{self, Proposal};
 use bursar_store::{
-    Db, audit, decisions, events, executions, jobs, modes, people, pollers, quarantine, request_keys, tasks, timeline,
+    Db, audit, decisions, events, executions, jobs, modes, people, pollers, quarantine, request_keys, tasks,
+    timeline,
 };
 use futures_util::FutureExt as _;
 use serde::Serialize;
@@ -124,7 +125,8 @@ impl Engine {
     pub async fn case(&self, id: &CaseId) -> Result<Value> {
         let mut db = self.inner.store.read().await?;
         let keyring = self.inner.store.keyring();
-        let case = cases::get(&mut db, keyring, id).await?.ok_or_else(|| Error::not_found("case", id.as_str()))?;
+        let case =
+            cases::get(&mut db, keyring, id).await?.ok_or_else(|| Error::not_found("case", id.as_str()))?;
         let mut document = case_summary(&case);
         let lines = timeline::of_case(&mut db, keyring, id).await?;
         document["timeline"] = lines
@@ -192,14 +194,18 @@ impl Engine {
             Some("rejected" | "refused") => Some("refused"),
             Some(other @ ("void" | "expired")) => Some(other),
             Some(_) => {
-                return Err(Error::invalid("status", "status is pending, approved, rejected, expired or void"));
+                return Err(Error::invalid(
+                    "status",
+                    "status is pending, approved, rejected, expired or void",
+                ));
             }
         };
         let mut db = self.inner.store.read().await?;
         let before = match after {
             Some(id) => {
                 let last = approvals::get(&mut db, id).await?;
-                let last = last.ok_or_else(|| Error::invalid("starting_after", "there is no such approval"))?;
+                let last =
+                    last.ok_or_else(|| Error::invalid("starting_after", "there is no such approval"))?;
                 Some((last.opened_at.micros(), id.as_str()))
             }
             None => None,
@@ -220,10 +226,16 @@ impl Engine {
         self.approval_document(&mut db, &approval, viewer).await
     }
 
-    async fn approval_document(&self, db: &mut Db, approval: &Approval, viewer: Option<&Viewer>) -> Result<Value> {
+    async fn approval_document(
+        &self,
+        db: &mut Db,
+        approval: &Approval,
+        viewer: Option<&Viewer>,
+    ) -> Result<Value> {
         let keyring = self.inner.store.keyring();
         let proposal = proposals::get(db, keyring, &approval.proposal).await?;
-        let proposal = proposal.ok_or_else(|| Error::Broken(format!("{} without a proposal", approval.id)))?;
+        let proposal =
+            proposal.ok_or_else(|| Error::Broken(format!("{} without a proposal", approval.id)))?;
         let case = cases::get(db, keyring, &approval.case).await?;
         let execution = executions::of_proposal(db, keyring, &proposal.id).await?;
         let (votes, everybody) = (approvals::votes(db, &approval.id).await?, people::all(db).await?);
@@ -354,8 +366,10 @@ impl Engine {
             for playbook in bursar_playbooks::ALL {
                 let known = set.iter().find(|row| row.lane == lane && row.playbook == playbook.name);
                 let mode = known.map_or(open.connection.mode, |row| row.mode);
-                items.push(json!({"object": "mode", "lane": lane, "playbook": playbook.name, "mode": mode.as_str(),
-                    "set_by": known.map(|row| row.changed_by.clone())}));
+                items.push(
+                    json!({"object": "mode", "lane": lane, "playbook": playbook.name, "mode": mode.as_str(),
+                    "set_by": known.map(|row| row.changed_by.clone())}),
+                );
             }
         }
         Ok(Page { items, has_more: false })
@@ -396,7 +410,8 @@ impl Engine {
                     connection: open.connection.name.clone(),
                     mode: open.connection.mode.as_str().to_owned(),
                     sources,
-                    complete_to: poller.map(|poller| rfc3339(BusinessTime::from_unix_s(poller.complete_to_s))),
+                    complete_to: poller
+                        .map(|poller| rfc3339(BusinessTime::from_unix_s(poller.complete_to_s))),
                     polled_age_s: poller.and_then(|poller| poller.polled_at).map(age_s),
                     last_error: poller.and_then(|poller| poller.last_error.clone()),
                     stopped: killed
@@ -411,15 +426,16 @@ impl Engine {
         Ok(Health {
             business_time: rfc3339(business),
             lanes,
-            unconnected: configured.filter(|name| !open.iter().any(|open| open.connection.name == *name)).collect(),
+            unconnected: configured
+                .filter(|name| !open.iter().any(|open| open.connection.name == *name))
+                .collect(),
             oldest_due_age_s: queue.oldest_due.map(age_s),
             queue,
             events: count,
             last_event_age_s: newest.map(age_s),
             quarantined: quarantine::count(&mut db).await?,
             approvals_pending: pending,
-            oldest_approval_age_s: oldest
-                .map(|at| business.since(BusinessTime::from_micros(at)).as_secs()),
+            oldest_approval_age_s: oldest.map(|at| business.since(BusinessTime::from_micros(at)).as_secs()),
             audit_head: head,
             audit_unsealed: audit::unsealed(&mut db).await?.0,
             kill_switches: killed,

@@ -28,7 +28,11 @@ pub(crate) struct Reader<'a> {
 
 impl Reader<'_> {
     /// Answers what `wanted` asks for until it asks for nothing more. True when everything asked is answered.
-    pub(crate) async fn settle(&mut self, known: &mut Known, wanted: impl Fn(&Known) -> Vec<Read>) -> Result<bool> {
+    pub(crate) async fn settle(
+        &mut self,
+        known: &mut Known,
+        wanted: impl Fn(&Known) -> Vec<Read>,
+    ) -> Result<bool> {
         let mut db = self.engine.inner.store.read().await?;
         for _ in 0..ROUNDS_MAX {
             let missing = known.missing(wanted(known));

@@ -42,7 +42,8 @@ impl Engine {
             commits: Vec::new(),
         };
         let (lane, case_id) = (case.lane.clone(), case.id.clone());
-        let text = format!("{headline}: failed after it was done ({reason}); the customer has not got the money");
+        let text =
+            format!("{headline}: failed after it was done ({reason}); the customer has not got the money");
         let line = json!({"verb": "refund.create", "state": "reversed", "code": reason, "why": text});
         self.inner
             .store

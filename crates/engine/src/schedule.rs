@@ -68,7 +68,12 @@ async fn claim(engine: &Engine, slots: &Semaphore) -> Result<Vec<Job>> {
     }
     let lease_us = i64::try_from(LEASE.as_micros()).unwrap_or(i64::MAX);
     let claim = Claim { business_now, machine_now, lease_us, limit: free };
-    engine.inner.store.write(move |tx| async move { jobs::claim(tx, claim).await }.boxed()).await.map_err(store_error)
+    engine
+        .inner
+        .store
+        .write(move |tx| async move { jobs::claim(tx, claim).await }.boxed())
+        .await
+        .map_err(store_error)
 }
 
 /// A job as traces show it.
@@ -142,7 +147,8 @@ async fn settle(engine: &Engine, job: &Job, error: &Error) -> Result<()> {
                         if counts == Counts::No {
                             blocked::note(tx, &keyring, &job, &why, business).await?;
                         }
-                        jobs::put_back(tx, &job, Clock::Machine, now.saturating_add(after), &why, counts).await
+                        jobs::put_back(tx, &job, Clock::Machine, now.saturating_add(after), &why, counts)
+                            .await
                     }
                 }
             }

@@ -36,7 +36,10 @@ pub struct Settings {
 
 impl std::fmt::Debug for Settings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Settings").field("data_dir", &self.data_dir).field("node", &self.node).finish_non_exhaustive()
+        f.debug_struct("Settings")
+            .field("data_dir", &self.data_dir)
+            .field("node", &self.node)
+            .finish_non_exhaustive()
     }
 }
 

@@ -55,12 +55,14 @@ pub(crate) struct Inner {
 impl Engine {
     /// Opens the store and loads the policies. Nothing runs yet.
     pub async fn open(settings: Settings, clocks: Clocks) -> Result<Engine> {
-        let options = Options { data_dir: settings.data_dir.clone(), node: settings.node.clone(), readers: 8 };
+        let options =
+            Options { data_dir: settings.data_dir.clone(), node: settings.node.clone(), readers: 8 };
         let store = Store::open(options).await?;
         let entropy = Entropy::default();
         let installation = own_installation(&store, &entropy, &clocks).await?;
-        let policy = PolicySet::load(&settings.policies)
-            .map_err(|errors| Error::invalid("policies", errors.first().map(ToString::to_string).unwrap_or_default()))?;
+        let policy = PolicySet::load(&settings.policies).map_err(|errors| {
+            Error::invalid("policies", errors.first().map(ToString::to_string).unwrap_or_default())
+        })?;
         let batcher = Batcher::start(store.clone(), clocks.clone());
         let inner = Arc::new(Inner {
             store,
@@ -88,7 +90,11 @@ impl Engine {
     /// background; what is known of its lanes from before works meanwhile.
     pub async fn start(&self) -> Result<()> {
         // One process owns the file: whatever was leased belonged to a process that is gone.
-        self.inner.store.write(|tx| async move { jobs::release_all(tx).await }.boxed()).await.map_err(store_error)?;
+        self.inner
+            .store
+            .write(|tx| async move { jobs::release_all(tx).await }.boxed())
+            .await
+            .map_err(store_error)?;
         for connection in &self.inner.settings.connections {
             if let Err(error) = self.inner.lanes.connect(&self.inner.store, connection).await {
                 tracing::warn!(connection = %connection.name, %error, "not connected yet; trying again");
@@ -123,7 +129,8 @@ impl Engine {
             tasks.abort_all();
         }
         // What was recorded is chained before we go.
-        let sealed = self.inner.store.write(|tx| async move { audit::seal(tx, SEAL_BATCH).await }.boxed()).await;
+        let sealed =
+            self.inner.store.write(|tx| async move { audit::seal(tx, SEAL_BATCH).await }.boxed()).await;
         if let Err(error) = sealed.map_err(store_error) {
             tracing::warn!(%error, "the last audit entries stay unsealed until the next start");
         }
@@ -154,7 +161,13 @@ impl Engine {
         self.inner.feed.listen()
     }
 
-    pub(crate) fn tell(&self, kind: &'static str, lane: &str, about: (Option<&str>, Option<&str>), text: String) {
+    pub(crate) fn tell(
+        &self,
+        kind: &'static str,
+        lane: &str,
+        about: (Option<&str>, Option<&str>),
+        text: String,
+    ) {
         self.inner.feed.tell(FeedItem {
             seq: 0,
             at: self.inner.clocks.business().micros(),
@@ -181,7 +194,8 @@ impl Engine {
             self.inner.settings.policies.iter().map(|file| (&file.path, &file.text)).collect::<Vec<_>>(),
         )
         .map_err(|error| Error::Broken(error.to_string()))?;
-        let (hash, id, at) = (policy.hash().to_owned(), self.audit_id(), self.inner.clocks.machine().micros());
+        let (hash, id, at) =
+            (policy.hash().to_owned(), self.audit_id(), self.inner.clocks.machine().micros());
         self.inner
             .store
             .write(move |tx| {
@@ -241,7 +255,10 @@ async fn own_installation(store: &Store, entropy: &Entropy, clocks: &Clocks) -> 
         single_operator: false,
     };
     let row = new.clone();
-    store.write(move |tx| async move { installation::create(tx, &row).await }.boxed()).await.map_err(store_error)?;
+    store
+        .write(move |tx| async move { installation::create(tx, &row).await }.boxed())
+        .await
+        .map_err(store_error)?;
     Ok(new)
 }
 

@@ -138,7 +138,7 @@ impl Look<'_> {
         let read = tokio::time::timeout(PATIENCE, open.client.object(kind, id, Class::Interactive)).await;
         let Ok(Ok(Some(body))) = read else { return Ok(held) };
         let mut gathered = Gathered::default();
-        gathered.keep(self.lane, kind, &body, now);
+        gathered.keep(self.lane, kind, &body, now, Some(held.version_at));
         let (store, at) = (&self.engine.inner.store, self.engine.inner.clocks.machine().micros());
         let keyring = store.keyring().clone();
         let kept = store.write(move |tx| async move { gathered.save(tx, &keyring, at).await }.boxed()).await;

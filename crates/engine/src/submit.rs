@@ -64,8 +64,9 @@ impl Engine {
             return Ok(same);
         }
         drop(db);
-        let case_id =
-            existing.as_ref().map_or_else(|| CaseId::from_entropy(self.inner.entropy.id()), |case| case.id.clone());
+        let case_id = existing
+            .as_ref()
+            .map_or_else(|| CaseId::from_entropy(self.inner.entropy.id()), |case| case.id.clone());
         let filing = self.judge_wish(&wish, &case_id).await?;
         let case = wish.case(existing.as_ref(), &case_id, &filing);
         let headline = case.details.title.clone();
@@ -98,7 +99,8 @@ impl Engine {
         govern::add_spent_today(&mut db, &mut facts, &lane.to_string(), home, now).await?;
         let motion =
             Motion { actor: &wish.actor, roles: &wish.roles, lane, action: &wish.action, facts: &facts };
-        let judged = govern::judge(&mut db, &self.policy(), motion, &self.standing(&lane.to_string())).await?;
+        let judged =
+            govern::judge(&mut db, &self.policy(), motion, &self.standing(&lane.to_string())).await?;
         let draft = Draft {
             rationale: wish.rationale.clone(),
             action: wish.action.clone(),
@@ -141,7 +143,9 @@ impl Wish<'_> {
             (Ruling::Allow, Some(case)) if case.state == CaseState::NeedsPerson => CaseState::NeedsPerson,
             (Ruling::Allow, _) => CaseState::Open,
             (Ruling::Deny | Ruling::Observe, Some(case)) => case.state.clone(),
-            (Ruling::Deny | Ruling::Observe, None) => CaseState::Closed { outcome: ruling.as_str().to_owned(), at: now },
+            (Ruling::Deny | Ruling::Observe, None) => {
+                CaseState::Closed { outcome: ruling.as_str().to_owned(), at: now }
+            }
         };
         let name = self.customer_name();
         Case {
@@ -164,14 +168,20 @@ impl Wish<'_> {
 /// The same action, still open in its case.
 async fn same_open(db: &mut Db, keyring: &Keyring, case: &CaseId, action: &Action) -> Result<Option<Filed>> {
     let known = proposals::of_case(db, keyring, case).await?;
-    let same = known.into_iter().find(|proposal| proposal.state.is_open() && proposal.content.action == *action);
+    let same =
+        known.into_iter().find(|proposal| proposal.state.is_open() && proposal.content.action == *action);
     let Some(proposal) = same else { return Ok(None) };
     let approval = approvals::of_proposal(db, &proposal.id).await?.map(|approval| approval.id);
     Ok(Some(Filed { proposal, approval, repeated: true }))
 }
 
 /// The same was filed since we looked: a second click, a framework's retry.
-async fn refuse_twin(tx: &mut Tx, keyring: &Keyring, case: &CaseId, action: &Action) -> bursar_store::Result<()> {
+async fn refuse_twin(
+    tx: &mut Tx,
+    keyring: &Keyring,
+    case: &CaseId,
+    action: &Action,
+) -> bursar_store::Result<()> {
     match proposals::of_case(tx, keyring, case).await? {
         known if known.iter().any(|other| other.state.is_open() && other.content.action == *action) => {
             Err(bursar_store::Error::Conflict("the same is already asked for".to_owned()))

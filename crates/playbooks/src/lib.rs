@@ -14,10 +14,17 @@ use serde_json::Value;
 /// What can wake a playbook.
 #[derive(Clone, Debug)]
 pub enum Signal<'a> {
-    Event { kind: &'a str, object: &'a Value },
-    Timer { key: &'a CaseKey },
+    Event {
+        kind: &'a str,
+        object: &'a Value,
+    },
+    Timer {
+        key: &'a CaseKey,
+    },
     /// An execution of this case ended, or a vote closed an approval.
-    Outcome { key: &'a CaseKey },
+    Outcome {
+        key: &'a CaseKey,
+    },
 }
 
 /// Whom a signal wakes.
@@ -25,9 +32,14 @@ pub enum Signal<'a> {
 pub enum Wakes {
     Nothing,
     /// This case, opened if there is none. `opens` is false for signals that only matter to a case already open.
-    Case { key: CaseKey, opens: bool },
+    Case {
+        key: CaseKey,
+        opens: bool,
+    },
     /// Every open case of a customer.
-    OpenCasesOf { customer: String },
+    OpenCasesOf {
+        customer: String,
+    },
 }
 
 /// What a playbook says happened.

@@ -16,8 +16,8 @@ use bursar_stripe::id::AccountId;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::config::value::IngestSource;
 use crate::config::mail::{Protection, Smtp};
+use crate::config::value::IngestSource;
 use crate::config::{Config, Stripe};
 use crate::http::state::{self, Demo, Hosts};
 use crate::http::{self, AppState};
@@ -65,10 +65,12 @@ pub fn connection(name: &str, stripe: &Stripe) -> anyhow::Result<Option<Connecti
     };
     let mut connected = Vec::new();
     for account in &stripe.connected_accounts {
-        let id = AccountId::parse(account).map_err(|_| anyhow::anyhow!("[stripe.{name}]: `{account}` is no account id"))?;
+        let id = AccountId::parse(account)
+            .map_err(|_| anyhow::anyhow!("[stripe.{name}]: `{account}` is no account id"))?;
         connected.push(id);
     }
-    let expose = |secrets: &[crate::config::Secret]| secrets.iter().map(|secret| secret.expose().clone()).collect();
+    let expose =
+        |secrets: &[crate::config::Secret]| secrets.iter().map(|secret| secret.expose().clone()).collect();
     Ok(Some(Connection {
         name: name.to_owned(),
         api_base: stripe.api_base.as_str().to_owned(),
@@ -160,7 +162,8 @@ fn files_with(dir: &Path, extension: &str) -> anyhow::Result<Vec<PathBuf>> {
 pub fn mail(config: &Config) -> anyhow::Result<Option<SmtpMail>> {
     let mail = &config.settings.mail;
     let Some(smtp) = &mail.smtp else { return Ok(None) };
-    let from = mail.from.clone().context("[mail] smtp is set, and from is not: in whose name are letters sent?")?;
+    let from =
+        mail.from.clone().context("[mail] smtp is set, and from is not: in whose name are letters sent?")?;
     let settings = MailSettings {
         host: smtp.host.clone(),
         port: smtp.port,
@@ -225,7 +228,8 @@ impl Service {
         engine.start().await?;
         let run_file = data_dir.join("run.json");
         let run = json!({"api_url": format!("http://{address}"), "pid": std::process::id()});
-        std::fs::write(&run_file, run.to_string()).with_context(|| format!("writing {}", run_file.display()))?;
+        std::fs::write(&run_file, run.to_string())
+            .with_context(|| format!("writing {}", run_file.display()))?;
         Ok(Service { engine, address, stop, served, run_file })
     }
 

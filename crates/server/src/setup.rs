@@ -73,7 +73,9 @@ pub async fn create_people(data_dir: &Path, single_operator: bool) -> anyhow::Re
             tokens.insert(role.as_str().to_owned(), token.clone().into());
         }
         let roles: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
-        people.push(json!({"name": name, "email": email, "password": password, "token": token, "roles": roles}));
+        people.push(
+            json!({"name": name, "email": email, "password": password, "token": token, "roles": roles}),
+        );
         names.push(format!("{name} <{email}>"));
     }
     let file = data_dir.join("people.json");

@@ -49,9 +49,21 @@ pub async fn add(tx: &mut Tx, new: &Approval) -> Result<()> {
 }
 
 /// Closes an open approval; a second close fails and changes nothing.
-pub async fn close(tx: &mut Tx, id: &ApprovalId, to: ApprovalState, now: BusinessTime, why: &str) -> Result<()> {
-    let sql = "UPDATE approvals SET state = $1, closed_at = $2, closed_why = $3 WHERE id = $4 AND state = 'open'";
-    tx.execute_one("the approval is already decided", sql, params![to.as_str(), now.micros(), why, id.as_str()]).await
+pub async fn close(
+    tx: &mut Tx,
+    id: &ApprovalId,
+    to: ApprovalState,
+    now: BusinessTime,
+    why: &str,
+) -> Result<()> {
+    let sql =
+        "UPDATE approvals SET state = $1, closed_at = $2, closed_why = $3 WHERE id = $4 AND state = 'open'";
+    tx.execute_one(
+        "the approval is already decided",
+        sql,
+        params![to.as_str(), now.micros(), why, id.as_str()],
+    )
+    .await
 }
 
 const COLUMNS: &str = "id, lane, proposal_id, case_id, digest, state, requirements, makers, opened_at, expires_at, \
@@ -94,7 +106,8 @@ pub async fn list(
     before: Option<(i64, &str)>,
     limit: i64,
 ) -> Result<Vec<Approval>> {
-    let tail = "WHERE ($1 IS NULL OR state = $1) AND ($2 IS NULL OR opened_at < $2 OR (opened_at = $2 AND id < $3))
+    let tail =
+        "WHERE ($1 IS NULL OR state = $1) AND ($2 IS NULL OR opened_at < $2 OR (opened_at = $2 AND id < $3))
                 ORDER BY opened_at DESC, id DESC LIMIT $4";
     let sql = format!("SELECT {COLUMNS} FROM approvals {tail}");
     let (at, id) = (before.map(|(at, _)| at), before.map(|(_, id)| id));
@@ -103,8 +116,9 @@ pub async fn list(
 
 /// How many wait, and since when the oldest does (business time).
 pub async fn pending(db: &mut Db) -> Result<(i64, Option<i64>)> {
-    let row =
-        db.first("SELECT COUNT(*) AS n, MIN(opened_at) AS oldest FROM approvals WHERE state = 'open'", &[]).await?;
+    let row = db
+        .first("SELECT COUNT(*) AS n, MIN(opened_at) AS oldest FROM approvals WHERE state = 'open'", &[])
+        .await?;
     row.map_or(Ok((0, None)), |row| Ok((row.int("n")?, row.opt_int("oldest")?)))
 }
 

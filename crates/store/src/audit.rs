@@ -109,7 +109,9 @@ pub async fn unsealed(db: &mut Db) -> Result<(i64, Option<i64>)> {
 
 /// The commitment to a row as it now stands, for the entry that records its change.
 pub async fn commitment(db: &mut Db, table: rows::Table, key: &str) -> Result<Commitment> {
-    let hash = rows::hash(db, table, key).await?.ok_or_else(|| Error::Conflict(format!("{} {key}", table.as_str())))?;
+    let hash = rows::hash(db, table, key)
+        .await?
+        .ok_or_else(|| Error::Conflict(format!("{} {key}", table.as_str())))?;
     Ok(Commitment { table: table.as_str().to_owned(), key: key.to_owned(), hash })
 }
 

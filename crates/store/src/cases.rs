@@ -48,10 +48,11 @@ fn purpose(id: &str) -> String {
 /// Writes a case, new or changed.
 pub async fn save(tx: &mut Tx, keyring: &Keyring, case: &Case, at: i64) -> Result<()> {
     let key = keyring.for_writing(tx, &case.lane, &case.subject, at).await?;
-    let details = serde_json::to_vec(&case.details).map_err(|_| Error::corrupt("cases", "details", case.id.as_str()))?;
+    let details = serde_json::to_vec(&case.details)
+        .map_err(|_| Error::corrupt("cases", "details", case.id.as_str()))?;
     let sealed = keyring.seal(&key, &purpose(case.id.as_str()), &details)?;
-    let state_data =
-        serde_json::to_string(&case.state).map_err(|_| Error::corrupt("cases", "state_data", case.id.as_str()))?;
+    let state_data = serde_json::to_string(&case.state)
+        .map_err(|_| Error::corrupt("cases", "state_data", case.id.as_str()))?;
     let closed_at = match &case.state {
         CaseState::Closed { at, .. } => Some(at.micros()),
         _ => None,
@@ -121,7 +122,8 @@ async fn from_row(db: &mut Db, keyring: &Keyring, row: &Row) -> Result<Case> {
 pub(crate) fn money(row: &Row, table: &'static str) -> Result<Option<Money>> {
     match (row.opt_int("amount")?, row.opt_text("currency")?) {
         (Some(amount), Some(currency)) => {
-            let currency = Currency::parse(&currency).map_err(|_| Error::corrupt(table, "currency", currency))?;
+            let currency =
+                Currency::parse(&currency).map_err(|_| Error::corrupt(table, "currency", currency))?;
             Ok(Some(Money::new(amount, currency)))
         }
         _ => Ok(None),
@@ -143,14 +145,19 @@ pub async fn get(db: &mut Db, keyring: &Keyring, id: &CaseId) -> Result<Option<C
 
 /// The open case of a key.
 pub async fn open_of(db: &mut Db, keyring: &Keyring, lane: &str, key: &CaseKey) -> Result<Option<Case>> {
-    let tail = "WHERE lane = $1 AND playbook = $2 AND object_kind = $3 AND object_id = $4 AND closed_at IS NULL";
-    let rows =
-        db.built(select(tail), params![lane, &key.playbook, &key.object_kind, &key.object_id]).await?;
+    let tail =
+        "WHERE lane = $1 AND playbook = $2 AND object_kind = $3 AND object_id = $4 AND closed_at IS NULL";
+    let rows = db.built(select(tail), params![lane, &key.playbook, &key.object_kind, &key.object_id]).await?;
     Ok(many(db, keyring, rows).await?.pop())
 }
 
 /// Keys of a customer's open cases of a playbook.
-pub async fn open_of_customer(db: &mut Db, lane: &str, playbook: &str, customer: &str) -> Result<Vec<CaseKey>> {
+pub async fn open_of_customer(
+    db: &mut Db,
+    lane: &str,
+    playbook: &str,
+    customer: &str,
+) -> Result<Vec<CaseKey>> {
     let sql = "SELECT object_kind, object_id FROM cases
                WHERE lane = $1 AND customer = $2 AND playbook = $3 AND closed_at IS NULL";
     let rows = db.all(sql, params![lane, customer, playbook]).await?;
@@ -215,5 +222,7 @@ pub async fn open_by_playbook(db: &mut Db) -> Result<Vec<(String, i64)>> {
 
 /// When a case was last touched.
 pub async fn touch(tx: &mut Tx, id: &CaseId, now: BusinessTime) -> Result<()> {
-    tx.execute("UPDATE cases SET updated_at = $1 WHERE id = $2", params![now.micros(), id.as_str()]).await.map(|_| ())
+    tx.execute("UPDATE cases SET updated_at = $1 WHERE id = $2", params![now.micros(), id.as_str()])
+        .await
+        .map(|_| ())
 }

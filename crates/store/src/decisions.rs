@@ -94,7 +94,8 @@ pub struct Stored {
 
 /// Of a case, oldest first.
 pub async fn of_case(db: &mut Db, case: &CaseId) -> Result<Vec<Stored>> {
-    let sql = "SELECT id, lane, at, playbook, signal, class, rule, mode, policy_set, settings_hash, inputs_hash
+    let sql =
+        "SELECT id, lane, at, playbook, signal, class, rule, mode, policy_set, settings_hash, inputs_hash
                FROM decisions WHERE case_id = $1 ORDER BY at, id";
     let rows = db.all(sql, params![case.as_str()]).await?;
     rows.iter()

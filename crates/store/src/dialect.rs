@@ -203,7 +203,11 @@ impl Row {
     }
 
     /// A JSON column.
-    pub fn json<T: serde::de::DeserializeOwned>(&self, table: &'static str, column: &'static str) -> Result<T> {
+    pub fn json<T: serde::de::DeserializeOwned>(
+        &self,
+        table: &'static str,
+        column: &'static str,
+    ) -> Result<T> {
         self.parse(table, column, |text| serde_json::from_str(text).ok())
     }
 

@@ -53,12 +53,17 @@ pub async fn accept(
     at: i64,
 ) -> Result<Vec<Accepted>> {
     let verdicts = judge(tx, batch).await?;
-    let new: Vec<&NewEvent> =
-        batch.iter().zip(&verdicts).filter(|(_, verdict)| **verdict == Accepted::New).map(|(event, _)| event).collect();
+    let new: Vec<&NewEvent> = batch
+        .iter()
+        .zip(&verdicts)
+        .filter(|(_, verdict)| **verdict == Accepted::New)
+        .map(|(event, _)| event)
+        .collect();
     if new.is_empty() {
         return Ok(verdicts);
     }
-    let subjects: Vec<(&str, &str)> = new.iter().map(|event| (event.lane.as_str(), event.subject.as_str())).collect();
+    let subjects: Vec<(&str, &str)> =
+        new.iter().map(|event| (event.lane.as_str(), event.subject.as_str())).collect();
     let keys = keyring.for_writing_many(tx, &subjects, at).await?;
     let mut sealed = Vec::with_capacity(new.len());
     for (event, key) in new.iter().zip(&keys) {
@@ -74,8 +79,15 @@ pub async fn accept(
         hash: group_hash(&new, &sealed)?,
     };
     let data = serde_json::json!({"events": new.len()});
-    let record =
-        Record { id: entry, at, kind: "events.accepted", lane: None, actor: None, data, commits: vec![commit] };
+    let record = Record {
+        id: entry,
+        at,
+        kind: "events.accepted",
+        lane: None,
+        actor: None,
+        data,
+        commits: vec![commit],
+    };
     audit::append(tx, record).await?;
     Ok(verdicts)
 }
@@ -94,7 +106,8 @@ async fn judge(tx: &mut Tx, batch: &[NewEvent]) -> Result<Vec<Accepted>> {
             values(chunk.len(), 2)
         );
         for row in tx.built(sql, &names).await? {
-            let same = (row.opt_text("api_version")?, row.text("sameness")?, row.text("sameness_any_version")?);
+            let same =
+                (row.opt_text("api_version")?, row.text("sameness")?, row.text("sameness_any_version")?);
             known.insert((row.text("lane")?, row.text("id")?), same);
         }
     }
@@ -107,7 +120,8 @@ async fn judge(tx: &mut Tx, batch: &[NewEvent]) -> Result<Vec<Accepted>> {
                     || (*version != event.api_version && *any == event.sameness_any_version);
                 return if agrees { Accepted::Duplicate } else { Accepted::Conflict };
             }
-            let same = (event.api_version.clone(), event.sameness.clone(), event.sameness_any_version.clone());
+            let same =
+                (event.api_version.clone(), event.sameness.clone(), event.sameness_any_version.clone());
             known.insert(name, same);
             Accepted::New
         })
@@ -153,7 +167,8 @@ fn group_hash(new: &[&NewEvent], sealed: &[(Vec<u8>, String)]) -> Result<String>
         .iter()
         .zip(sealed)
         .map(|(event, (_, hash))| {
-            let text = |value: &Option<String>| value.as_ref().map(|value| format!("={value}")).unwrap_or_default();
+            let text =
+                |value: &Option<String>| value.as_ref().map(|value| format!("={value}")).unwrap_or_default();
             let parts = vec![
                 event.lane.clone(),
                 event.id.clone(),

@@ -26,7 +26,8 @@ pub async fn create(tx: &mut Tx, new: &Installation) -> Result<()> {
     if get(tx).await?.is_some() {
         return Ok(());
     }
-    let sql = "INSERT INTO installation (id, schema_version, created_at, single_operator) VALUES ($1, 1, $2, $3)";
+    let sql =
+        "INSERT INTO installation (id, schema_version, created_at, single_operator) VALUES ($1, 1, $2, $3)";
     tx.execute(sql, params![&new.id, new.created_at, new.single_operator]).await.map(|_| ())
 }
 

@@ -172,8 +172,16 @@ pub async fn finish(tx: &mut Tx, job: &Job) -> Result<()> {
 
 /// Not now: back into the queue until `due_at`, with the reason people see. `counts` is false for waiting that is no
 /// failure of the job.
-pub async fn put_back(tx: &mut Tx, job: &Job, clock: Clock, due_at: i64, why: &str, counts: Counts) -> Result<()> {
-    let sql = "UPDATE jobs SET state = 'queued', clock = $1, due_at = $2, last_error = $3, attempts = attempts - $4
+pub async fn put_back(
+    tx: &mut Tx,
+    job: &Job,
+    clock: Clock,
+    due_at: i64,
+    why: &str,
+    counts: Counts,
+) -> Result<()> {
+    let sql =
+        "UPDATE jobs SET state = 'queued', clock = $1, due_at = $2, last_error = $3, attempts = attempts - $4
                WHERE id = $5 AND fence = $6 AND state = 'leased'";
     let back = i64::from(counts == Counts::No);
     let touched =
@@ -190,7 +198,8 @@ pub enum Counts {
 
 /// Parks a job for a person.
 pub async fn park(tx: &mut Tx, job: &Job, why: &str) -> Result<()> {
-    let sql = "UPDATE jobs SET state = 'dead', last_error = $1 WHERE id = $2 AND fence = $3 AND state = 'leased'";
+    let sql =
+        "UPDATE jobs SET state = 'dead', last_error = $1 WHERE id = $2 AND fence = $3 AND state = 'leased'";
     fenced(tx.execute(sql, params![why, job.id.as_str(), job.fence]).await?, job)
 }
 

@@ -24,8 +24,9 @@ pub struct Snapshot {
 pub enum CameBy {
     /// In an event, whose time is whole seconds.
     Event,
-    /// Read from Stripe: the truth at that moment.
-    Read,
+    /// Read from Stripe: the truth at that moment. `over` is the version that was held when the read began: what came
+    /// in meanwhile may be newer than what was read.
+    Read { over: Option<i64> },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,9 +59,12 @@ pub async fn put(tx: &mut Tx, keyring: &Keyring, new: &Snapshot, at: i64) -> Res
         if theirs < ours || (deleted && !new.deleted && theirs <= ours) {
             return Ok(Kept::Older);
         }
-        if theirs == ours && new.came_by == CameBy::Event && !new.deleted {
-            let sql = "UPDATE objects SET stale = TRUE WHERE lane = $1 AND kind = $2 AND id = $3";
-            tx.execute(sql, params![&new.lane, &new.kind, &new.id]).await?;
+        let tied = match new.came_by {
+            CameBy::Event => !new.deleted,
+            CameBy::Read { over } => over != Some(version_at),
+        };
+        if theirs == ours && tied {
+            mark_stale(tx, &new.lane, &new.kind, &new.id).await?;
             return Ok(Kept::Tied);
         }
     }
@@ -72,11 +76,14 @@ pub async fn put(tx: &mut Tx, keyring: &Keyring, new: &Snapshot, at: i64) -> Res
                ON CONFLICT (lane, kind, id) DO UPDATE SET version_at = excluded.version_at, stale = FALSE,
                    deleted = excluded.deleted, customer = excluded.customer, subject = excluded.subject,
                    body = excluded.body";
+    // A read of the same second comes after what it was made over, whatever the clocks say.
+    let version_at =
+        held.map_or(new.version_at, |(version_at, _)| new.version_at.max(version_at.saturating_add(1)));
     let row = params![
         &new.lane,
         &new.kind,
         &new.id,
-        new.version_at,
+        version_at,
         new.deleted,
         new.customer.as_deref(),
         subject,
@@ -90,7 +97,13 @@ fn purpose(kind: &str, id: &str) -> String {
     format!("objects\n{kind}\n{id}")
 }
 
-pub async fn get(db: &mut Db, keyring: &Keyring, lane: &str, kind: &str, id: &str) -> Result<Option<Mirrored>> {
+pub async fn get(
+    db: &mut Db,
+    keyring: &Keyring,
+    lane: &str,
+    kind: &str,
+    id: &str,
+) -> Result<Option<Mirrored>> {
     let sql = "SELECT version_at, stale, deleted, subject, body FROM objects
                WHERE lane = $1 AND kind = $2 AND id = $3";
     let Some(row) = db.first(sql, params![lane, kind, id]).await? else { return Ok(None) };
@@ -105,8 +118,15 @@ pub async fn get(db: &mut Db, keyring: &Keyring, lane: &str, kind: &str, id: &st
     }))
 }
 
-/// Marks an object for reading again: something happened to it that we did not see.
+/// The version that is held: what a read begins over.
+pub async fn version(db: &mut Db, lane: &str, kind: &str, id: &str) -> Result<Option<i64>> {
+    let sql = "SELECT version_at FROM objects WHERE lane = $1 AND kind = $2 AND id = $3";
+    db.first(sql, params![lane, kind, id]).await?.map(|row| row.int("version_at")).transpose()
+}
+
+/// Marks an object for reading again: something happened to it that we did not see. The version moves by the least there
+/// is, so that a read that began before does not take the mark away.
 pub async fn mark_stale(tx: &mut Tx, lane: &str, kind: &str, id: &str) -> Result<()> {
-    let sql = "UPDATE objects SET stale = TRUE WHERE lane = $1 AND kind = $2 AND id = $3";
+    let sql = "UPDATE objects SET stale = TRUE, version_at = version_at + 1 WHERE lane = $1 AND kind = $2 AND id = $3";
     tx.execute(sql, params![lane, kind, id]).await.map(|_| ())
 }

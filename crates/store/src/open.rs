@@ -94,7 +94,8 @@ impl Store {
         let keyring = Arc::new(Keyring::new(read_master_key(data_dir)?));
         let readers = open_readers(&connect_options(data_dir), 2).await?;
         let (writer, _) = mpsc::channel(1);
-        let store = Store { readers, writer, keyring, node: "reader".into(), data_dir: data_dir.into(), _lock: None };
+        let store =
+            Store { readers, writer, keyring, node: "reader".into(), data_dir: data_dir.into(), _lock: None };
         newest_migration(&mut store.read().await?).await?;
         Ok(store)
     }
@@ -214,7 +215,8 @@ async fn check_version(db: &mut Db) -> Result<()> {
 const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("../migrations/0001_first.sql"))];
 
 async fn migrate(tx: &mut Tx) -> Result<()> {
-    tx.command("CREATE TABLE IF NOT EXISTS migrations (number BIGINT PRIMARY KEY, text_hash TEXT NOT NULL)").await?;
+    tx.command("CREATE TABLE IF NOT EXISTS migrations (number BIGINT PRIMARY KEY, text_hash TEXT NOT NULL)")
+        .await?;
     let found = newest_migration(tx).await?;
     for (number, text) in MIGRATIONS.iter().filter(|(number, _)| *number > found) {
         tx.command("BEGIN IMMEDIATE").await?;
@@ -249,7 +251,9 @@ async fn checkpoint(connect: SqliteConnectOptions, alive: mpsc::WeakSender<Box<d
     while alive.upgrade().is_some() {
         tick.tick().await;
         let Ok(conn) = pool.acquire().await else { continue };
-        if let Err(error) = (Db { conn, sees_uncommitted: false }).command("PRAGMA wal_checkpoint(PASSIVE)").await {
+        if let Err(error) =
+            (Db { conn, sees_uncommitted: false }).command("PRAGMA wal_checkpoint(PASSIVE)").await
+        {
             tracing::warn!(%error, "the write-ahead log could not be moved into the database; trying again");
         }
     }

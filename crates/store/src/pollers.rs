@@ -76,7 +76,14 @@ pub struct Gap {
     pub events: i64,
 }
 
-pub async fn add_gap(tx: &mut Tx, id: &GapId, lane: &str, span_s: (i64, i64), found_at: i64, events: i64) -> Result<()> {
+pub async fn add_gap(
+    tx: &mut Tx,
+    id: &GapId,
+    lane: &str,
+    span_s: (i64, i64),
+    found_at: i64,
+    events: i64,
+) -> Result<()> {
     let sql = "INSERT INTO gaps (id, lane, from_s, to_s, found_at, events) VALUES ($1, $2, $3, $4, $5, $6)";
     tx.execute(sql, params![id.as_str(), lane, span_s.0, span_s.1, found_at, events]).await.map(|_| ())
 }

@@ -121,7 +121,8 @@ pub async fn advance(
     why: Option<&str>,
 ) -> Result<()> {
     let settled_at = (!to.is_open()).then(|| now.micros());
-    let sql = "UPDATE proposals SET state = $1, settled_at = $2, settled_why = $3 WHERE id = $4 AND state = $5";
+    let sql =
+        "UPDATE proposals SET state = $1, settled_at = $2, settled_why = $3 WHERE id = $4 AND state = $5";
     let row = params![to.as_str(), settled_at, why, id.as_str(), from.as_str()];
     tx.execute_one("the proposal has moved on", sql, row).await
 }
@@ -164,7 +165,8 @@ async fn many(db: &mut Db, keyring: &Keyring, rows: Vec<Row>) -> Result<Vec<Prop
 }
 
 pub async fn get(db: &mut Db, keyring: &Keyring, id: &ProposalId) -> Result<Option<Proposal>> {
-    let rows = db.built(format!("SELECT {COLUMNS} FROM proposals WHERE id = $1"), params![id.as_str()]).await?;
+    let rows =
+        db.built(format!("SELECT {COLUMNS} FROM proposals WHERE id = $1"), params![id.as_str()]).await?;
     Ok(many(db, keyring, rows).await?.pop())
 }
 

@@ -75,7 +75,8 @@ pub struct Listed {
 
 /// Newest first.
 pub async fn list(db: &mut Db, limit: i64) -> Result<Vec<Listed>> {
-    let sql = "SELECT id, lane, reason, source, received_at FROM quarantine ORDER BY received_at DESC LIMIT $1";
+    let sql =
+        "SELECT id, lane, reason, source, received_at FROM quarantine ORDER BY received_at DESC LIMIT $1";
     let rows = db.all(sql, params![limit]).await?;
     rows.iter()
         .map(|row| {

@@ -12,7 +12,11 @@ pub struct Kept {
 pub async fn get(db: &mut Db, actor: &str, key: &str) -> Result<Option<Kept>> {
     let sql = "SELECT request_hash, status, answer FROM request_keys WHERE actor = $1 AND key = $2";
     let Some(row) = db.first(sql, params![actor, key]).await? else { return Ok(None) };
-    Ok(Some(Kept { request_hash: row.text("request_hash")?, status: row.int("status")?, answer: row.text("answer")? }))
+    Ok(Some(Kept {
+        request_hash: row.text("request_hash")?,
+        status: row.int("status")?,
+        answer: row.text("answer")?,
+    }))
 }
 
 pub async fn keep(tx: &mut Tx, actor: &str, key: &str, kept: &Kept, at: i64) -> Result<()> {

@@ -216,7 +216,8 @@ fn decrypt(key: &LessSafeKey, purpose: &str, sealed: &[u8]) -> Result<Vec<u8>> {
     }
     let nonce = Nonce::try_assume_unique_for_key(&head[1..]).map_err(|_| fail())?;
     let mut buffer = rest.to_vec();
-    let plain = key.open_in_place(nonce, Aad::from(purpose.as_bytes()), &mut buffer).map_err(|_| fail())?.len();
+    let plain =
+        key.open_in_place(nonce, Aad::from(purpose.as_bytes()), &mut buffer).map_err(|_| fail())?.len();
     buffer.truncate(plain);
     Ok(buffer)
 }

@@ -28,15 +28,8 @@ pub async fn add(tx: &mut Tx, keyring: &Keyring, new: NewTask<'_>, at: i64) -> R
     let sealed = keyring.seal(&key, &purpose(new.id.as_str()), new.body.to_string().as_bytes())?;
     let sql = "INSERT INTO tasks (id, lane, case_id, role, state, created_at, subject, body)
                VALUES ($1, $2, $3, $4, 'open', $5, $6, $7) ON CONFLICT DO NOTHING";
-    let row = params![
-        new.id.as_str(),
-        new.lane,
-        new.case.as_str(),
-        new.role,
-        new.created_at,
-        new.subject,
-        &sealed
-    ];
+    let row =
+        params![new.id.as_str(), new.lane, new.case.as_str(), new.role, new.created_at, new.subject, &sealed];
     tx.execute(sql, row).await.map(|_| ())
 }
 

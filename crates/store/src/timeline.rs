@@ -23,14 +23,13 @@ pub struct NewEntry<'a> {
 }
 
 pub async fn add(tx: &mut Tx, keyring: &Keyring, entry: NewEntry<'_>) -> Result<()> {
-    let place = tx
-        .number("SELECT COUNT(*) FROM timeline WHERE case_id = $1", params![entry.case.as_str()])
-        .await?;
+    let place =
+        tx.number("SELECT COUNT(*) FROM timeline WHERE case_id = $1", params![entry.case.as_str()]).await?;
     let id = format!("{}:{place}", entry.case);
     let key = keyring.for_writing(tx, entry.lane, entry.subject, entry.written_at).await?;
     let body = keyring.seal(&key, &purpose(&id), entry.body.to_string().as_bytes())?;
-    let actor =
-        serde_json::to_string(entry.actor).map_err(|_| Error::corrupt("timeline", "actor", entry.case.as_str()))?;
+    let actor = serde_json::to_string(entry.actor)
+        .map_err(|_| Error::corrupt("timeline", "actor", entry.case.as_str()))?;
     let sql = "INSERT INTO timeline (id, case_id, at, written_at, place, kind, actor, subject, lane, body)
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     let row = params![
@@ -63,7 +62,8 @@ pub struct Entry {
 
 /// Oldest first.
 pub async fn of_case(db: &mut Db, keyring: &Keyring, case: &CaseId) -> Result<Vec<Entry>> {
-    let sql = "SELECT id, at, kind, actor, subject, lane, body FROM timeline WHERE case_id = $1 ORDER BY place";
+    let sql =
+        "SELECT id, at, kind, actor, subject, lane, body FROM timeline WHERE case_id = $1 ORDER BY place";
     let rows = db.all(sql, params![case.as_str()]).await?;
     let mut entries = Vec::with_capacity(rows.len());
     for row in &rows {

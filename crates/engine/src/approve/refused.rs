@@ -39,6 +39,10 @@ impl Engine {
                 "choice": vote.choice.as_str(), "method": vote.method, "why": vote.why}),
             commits: Vec::new(),
         };
-        self.inner.store.write(move |tx| async move { audit::append(tx, record).await }.boxed()).await.map_err(store_error)
+        self.inner
+            .store
+            .write(move |tx| async move { audit::append(tx, record).await }.boxed())
+            .await
+            .map_err(store_error)
     }
 }

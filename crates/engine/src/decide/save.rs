@@ -6,13 +6,13 @@ use bursar_domain::case::{CaseKey, CaseState};
 use bursar_domain::id::{AuditId, CaseId, DecisionId, ProposalId};
 use bursar_domain::proposal::ProposalState;
 use bursar_domain::time::BusinessTime;
+use bursar_store::Tx;
 use bursar_store::audit::{self, Record, Table};
 use bursar_store::cases::{self, Case, Details};
 use bursar_store::decisions::{self, NewDecision};
 use bursar_store::jobs::{self, Clock, Job, NewJob};
 use bursar_store::seal::{Keyring, NO_SUBJECT};
 use bursar_store::timeline::{self, NewEntry};
-use bursar_store::Tx;
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 
@@ -67,7 +67,8 @@ impl Engine {
             .write(move |tx| async move { saving.write(tx, &keyring).await }.boxed())
             .await
             .map_err(store_error)?;
-        metrics::counter!("bursar_cases_decided_total", "playbook" => playbook, "class" => class).increment(1);
+        metrics::counter!("bursar_cases_decided_total", "playbook" => playbook, "class" => class)
+            .increment(1);
         self.tell("case", &lane, (Some(case.as_str()), None), headline);
         for filing in &filings {
             self.announce(filing, &cards::headline(&filing.proposal.content.action, None));
@@ -232,7 +233,11 @@ fn case_row(thought: &Thought) -> Case {
 fn withdrawn(outcome: &Outcome) -> Vec<ProposalId> {
     let gone = |verb: &str| outcome.plan.close.is_some() || outcome.plan.withdraw.contains(&verb);
     let history = outcome.known.history().unwrap_or_default();
-    history.iter().filter(|past| past.state.is_open() && gone(&past.verb)).map(|past| past.id.clone()).collect()
+    history
+        .iter()
+        .filter(|past| past.state.is_open() && gone(&past.verb))
+        .map(|past| past.id.clone())
+        .collect()
 }
 
 fn next_state(outcome: &Outcome, now: BusinessTime) -> CaseState {
@@ -244,12 +249,10 @@ fn next_state(outcome: &Outcome, now: BusinessTime) -> CaseState {
     }
     let asks = outcome.filings.iter().any(|filing| filing.approval.is_some());
     let withdrawn = |verb: &str| outcome.plan.withdraw.contains(&verb);
-    let asked = outcome
-        .known
-        .history()
-        .unwrap_or_default()
-        .iter()
-        .any(|past| past.state == ProposalState::InDoubt || (past.state == ProposalState::Asking && !withdrawn(&past.verb)));
+    let asked = outcome.known.history().unwrap_or_default().iter().any(|past| {
+        past.state == ProposalState::InDoubt
+            || (past.state == ProposalState::Asking && !withdrawn(&past.verb))
+    });
     let tasked = outcome.filings.iter().any(|filing| {
         matches!(filing.proposal.content.action, bursar_domain::action::Action::CreateTask { .. })
     });

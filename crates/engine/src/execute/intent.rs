@@ -125,7 +125,8 @@ impl Work {
         self.gathered.save(tx, &keyring, self.at).await?;
         // The budget is read here, in the writer: two refunds can never both take the last of it.
         let home = &self.engine.inner.settings.home;
-        govern::add_spent_today(tx, &mut self.facts, &self.intent.lane, home, self.intent.intended_at).await?;
+        govern::add_spent_today(tx, &mut self.facts, &self.intent.lane, home, self.intent.intended_at)
+            .await?;
         if let Some(why) = self.objection(tx).await? {
             self.void(tx, &keyring, &why).await?;
             return Ok(Step::Voided(why));
@@ -163,8 +164,10 @@ impl Work {
             return Ok(Some("the proposal has moved on".to_owned()));
         }
         let content = &self.proposal.content;
-        let (then, now) =
-            (proposal::guards(&content.action, &content.facts), proposal::guards(&content.action, &self.facts));
+        let (then, now) = (
+            proposal::guards(&content.action, &content.facts),
+            proposal::guards(&content.action, &self.facts),
+        );
         if let Some((name, was)) = then.iter().find(|(name, was)| now.get(*name) != Some(*was)) {
             let is = now.get(name).cloned().flatten().unwrap_or_default();
             let was = was.clone().unwrap_or_default();
@@ -187,7 +190,8 @@ impl Work {
                 "judged again, the answer is {}: {}",
                 judged.effective.ruling.as_str(),
                 judged.effective.notes.first().cloned().unwrap_or_else(|| {
-                    let ids: Vec<&str> = judged.effective.policies.iter().map(|policy| policy.id.as_str()).collect();
+                    let ids: Vec<&str> =
+                        judged.effective.policies.iter().map(|policy| policy.id.as_str()).collect();
                     if ids.is_empty() { "no policy permits it".to_owned() } else { ids.join(", ") }
                 })
             ))),

@@ -19,13 +19,19 @@ use crate::{Error, Result};
 pub(super) enum Found {
     Effect(Receipt),
     /// Accepted, not settled.
-    Parked { object: String },
+    Parked {
+        object: String,
+    },
     /// It was taken on and then failed for good.
-    Failed { code: String },
+    Failed {
+        code: String,
+    },
     /// Every place was read to its end, and there is nothing.
     Nothing,
     /// Nobody can be asked.
-    Unknowable { why: String },
+    Unknowable {
+        why: String,
+    },
 }
 
 /// Objects a look-up reads at most; more than that is no complete read.
@@ -37,9 +43,7 @@ impl Engine {
     pub(super) async fn look_up(&self, task: &Task<'_>, execution: &Execution) -> Result<Found> {
         let open = self.inner.lanes.require(&execution.intent.lane)?;
         match &task.proposal.content.action {
-            Action::RefundCharge { charge, .. } => {
-                self.look_for_refund(task, &open, charge.as_str()).await
-            }
+            Action::RefundCharge { charge, .. } => self.look_for_refund(task, &open, charge.as_str()).await,
             Action::PayInvoice { invoice, .. } => {
                 self.look_for_payment(task, &open, execution, invoice.as_str()).await
             }
@@ -47,32 +51,34 @@ impl Engine {
                 Ok(Found::Unknowable { why: "a mail server cannot be asked what it holds".to_owned() })
             }
             // Counted as sent, and the process died: SMTP may have gone through or not.
-            Action::SendMail(_) if execution.outcome_code.is_none() => {
-                Ok(Found::Unknowable { why: "sending was interrupted; the letter may have gone out".to_owned() })
-            }
+            Action::SendMail(_) if execution.outcome_code.is_none() => Ok(Found::Unknowable {
+                why: "sending was interrupted; the letter may have gone out".to_owned(),
+            }),
             // Another portal session is as good as the first; what the first may have been went to nobody.
-            Action::CreatePortalSession { .. } | Action::SendMail(_) | Action::CreateTask { .. } => Ok(Found::Nothing),
+            Action::CreatePortalSession { .. } | Action::SendMail(_) | Action::CreateTask { .. } => {
+                Ok(Found::Nothing)
+            }
         }
     }
 
     async fn look_for_refund(&self, task: &Task<'_>, open: &Open, charge: &str) -> Result<Found> {
-        let listed =
-            open.client.list("refund", &[("charge", charge)], LOOK_MAX, Class::Action).await?;
+        let listed = open.client.list("refund", &[("charge", charge)], LOOK_MAX, Class::Action).await?;
         let ours = listed.items.iter().find(|refund| {
             let mark = refund.pointer("/metadata/bursar_action").and_then(Value::as_str);
             mark == Some(task.proposal.id.as_str())
         });
         let Some(ours) = ours else { return absent(listed.complete) };
-        let refund = Refund::from_value(ours).map_err(|error| Error::Broken(format!("a refund of ours: {error}")))?;
+        let refund =
+            Refund::from_value(ours).map_err(|error| Error::Broken(format!("a refund of ours: {error}")))?;
         match refund.status {
             Some(RefundStatus::Pending | RefundStatus::RequiresAction) => {
                 Ok(Found::Parked { object: refund.id.as_str().to_owned() })
             }
             Some(RefundStatus::Failed | RefundStatus::Canceled) => Ok(Found::Failed {
-                code: refund
-                    .failure_reason
-                    .as_ref()
-                    .map_or_else(|| "refund_failed".to_owned(), |reason| format!("refund_failed_{}", reason.as_str())),
+                code: refund.failure_reason.as_ref().map_or_else(
+                    || "refund_failed".to_owned(),
+                    |reason| format!("refund_failed_{}", reason.as_str()),
+                ),
             }),
             _ => Ok(Found::Effect(receipt::of_found(task, ours, "found by metadata"))),
         }
@@ -118,7 +124,11 @@ impl Engine {
     }
 
     /// What was parked at Stripe, or accepted and not settled: waited for, never resent.
-    pub(super) async fn check_parked(&self, task: &Task<'_>, execution: &Execution) -> Result<super::Outcome> {
+    pub(super) async fn check_parked(
+        &self,
+        task: &Task<'_>,
+        execution: &Execution,
+    ) -> Result<super::Outcome> {
         Ok(match self.look_up(task, execution).await? {
             Found::Effect(receipt) => super::Outcome::Done(receipt),
             Found::Failed { code } => super::Outcome::Refused { code, message: String::new() },

@@ -28,18 +28,34 @@ pub(super) const STORED: &str = "stored_answer";
 #[derive(Clone, Debug)]
 pub(super) enum Outcome {
     Done(Receipt),
-    Refused { code: String, message: String },
+    Refused {
+        code: String,
+        message: String,
+    },
     /// Accepted or parked at Stripe: come back and look.
-    Parked { request: String },
+    Parked {
+        request: String,
+    },
     /// No usable answer. `sent` is false when surely nothing left.
-    Later { after: Option<Duration>, why: String, sent: bool },
+    Later {
+        after: Option<Duration>,
+        why: String,
+        sent: bool,
+    },
     /// An answer that Stripe stored: only a look can tell.
-    Stored { why: String },
+    Stored {
+        why: String,
+    },
     /// A complete look found nothing.
     Absent,
-    InDoubt { code: String, why: String },
+    InDoubt {
+        code: String,
+        why: String,
+    },
     /// Stop acting on this lane and call somebody.
-    Halt { why: String },
+    Halt {
+        why: String,
+    },
 }
 
 /// What is written.
@@ -57,7 +73,12 @@ struct Verdict {
 }
 
 impl Verdict {
-    fn ends(state: ExecutionState, proposal: ProposalState, code: Option<String>, why: Option<String>) -> Self {
+    fn ends(
+        state: ExecutionState,
+        proposal: ProposalState,
+        code: Option<String>,
+        why: Option<String>,
+    ) -> Self {
         Self {
             state,
             proposal: Some(proposal),
@@ -90,7 +111,12 @@ impl Verdict {
 const PARKED_EVERY: Duration = Duration::from_secs(30);
 
 impl Engine {
-    pub(super) async fn conclude(&self, task: &Task<'_>, execution: &Execution, outcome: Outcome) -> Result<()> {
+    pub(super) async fn conclude(
+        &self,
+        task: &Task<'_>,
+        execution: &Execution,
+        outcome: Outcome,
+    ) -> Result<()> {
         let verdict = verdict_of(outcome, execution, self.inner.clocks.machine());
         let now = self.inner.clocks.business();
         let work = Work {
@@ -117,7 +143,8 @@ impl Engine {
             tracing::error!(lane = %execution.intent.lane, why, "the lane was stopped: a person must look");
         }
         self.inner.work.notify_one();
-        let headline = cards::headline(&task.proposal.content.action, task.case.details.customer_name.as_deref());
+        let headline =
+            cards::headline(&task.proposal.content.action, task.case.details.customer_name.as_deref());
         let text = format!("{headline}: {}", state.as_str().replace('_', " "));
         self.tell("execution", &execution.intent.lane, (Some(task.case.id.as_str()), None), text);
         Ok(())
@@ -145,7 +172,12 @@ fn verdict_of(outcome: Outcome, execution: &Execution, machine: MachineTime) -> 
         Outcome::Later { after, why, sent } => {
             // Nothing left: the next attempt needs no look, so the state and the count say so.
             let code = (!sent).then(|| "not_sent".to_owned());
-            Verdict::waits(ExecutionState::Unknown, code, why, after.unwrap_or_else(|| backoff(execution.sends + 1)))
+            Verdict::waits(
+                ExecutionState::Unknown,
+                code,
+                why,
+                after.unwrap_or_else(|| backoff(execution.sends + 1)),
+            )
         }
         Outcome::Stored { why } => {
             Verdict::waits(ExecutionState::Unknown, Some(STORED.to_owned()), why, Duration::from_secs(1))
@@ -156,7 +188,12 @@ fn verdict_of(outcome: Outcome, execution: &Execution, machine: MachineTime) -> 
         }
         Outcome::Halt { why } => Verdict {
             halt: true,
-            ..Verdict::ends(ExecutionState::InDoubt, ProposalState::InDoubt, Some("halted".to_owned()), Some(why))
+            ..Verdict::ends(
+                ExecutionState::InDoubt,
+                ProposalState::InDoubt,
+                Some("halted".to_owned()),
+                Some(why),
+            )
         },
     }
 }
@@ -232,7 +269,8 @@ impl Work {
             Some(after) => {
                 let after = i64::try_from(after.as_micros()).unwrap_or(i64::MAX);
                 let why = verdict.why.as_deref().unwrap_or_default();
-                jobs::put_back(tx, &self.job, Clock::Machine, self.at.saturating_add(after), why, Counts::No).await?;
+                jobs::put_back(tx, &self.job, Clock::Machine, self.at.saturating_add(after), why, Counts::No)
+                    .await?;
             }
         }
         Ok(())
@@ -291,9 +329,22 @@ impl Work {
             "code": verdict.code, "why": verdict.why,
             "object": verdict.receipt.as_ref().and_then(|receipt| receipt.object.clone()),
             "request_id": verdict.receipt.as_ref().and_then(|receipt| receipt.request_id.clone())});
-        note(tx, &keyring, &self.case, "execution", &bursar_domain::actor::Actor::Engine, body, (self.now, self.at)).await?;
+        note(
+            tx,
+            &keyring,
+            &self.case,
+            "execution",
+            &bursar_domain::actor::Actor::Engine,
+            body,
+            (self.now, self.at),
+        )
+        .await?;
         if state == ProposalState::InDoubt {
-            let case = cases::Case { state: CaseState::NeedsPerson, updated_at: self.now.micros(), ..self.case.clone() };
+            let case = cases::Case {
+                state: CaseState::NeedsPerson,
+                updated_at: self.now.micros(),
+                ..self.case.clone()
+            };
             cases::save(tx, &keyring, &case, self.at).await?;
         } else {
             let outcome = match state {
@@ -307,7 +358,8 @@ impl Work {
     }
 
     async fn give_back(&self, tx: &mut Tx) -> Result<()> {
-        let Some(cost) = govern::home_cost(&self.proposal.content.action, &self.proposal.content.facts) else {
+        let Some(cost) = govern::home_cost(&self.proposal.content.action, &self.proposal.content.facts)
+        else {
             return Ok(());
         };
         let day = govern::day(self.execution.intent.intended_at);

@@ -94,7 +94,11 @@ pub(super) fn of_mail(reference: &str) -> Receipt {
         object: Some(reference.chars().take(200).collect()),
         request_id: None,
         known_by: "answer".to_owned(),
-        changes: vec![Change { what: "mail.accepted".to_owned(), predicted: Some(json!(1)), actual: Some(json!(1)) }],
+        changes: vec![Change {
+            what: "mail.accepted".to_owned(),
+            predicted: Some(json!(1)),
+            actual: Some(json!(1)),
+        }],
     }
 }
 

@@ -11,9 +11,14 @@ use crate::{Error, Result};
 /// How an action reaches the outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
-    Stripe { path: String, body: Vec<u8> },
+    Stripe {
+        path: String,
+        body: Vec<u8>,
+    },
     /// The letter itself lies in the proposal; what is stored is its address to the connector.
-    Mail { body: Vec<u8> },
+    Mail {
+        body: Vec<u8>,
+    },
     /// A row of ours: the intent's transaction is the effect.
     Task,
 }
@@ -113,7 +118,9 @@ mod tests {
         let body = String::from_utf8(request.body().to_vec()).unwrap();
         assert_eq!(
             body,
-            format!("charge=ch_1&amount=64000&reason=duplicate&metadata[bursar_action]={proposal}&expand[]=charge")
+            format!(
+                "charge=ch_1&amount=64000&reason=duplicate&metadata[bursar_action]={proposal}&expand[]=charge"
+            )
         );
     }
 

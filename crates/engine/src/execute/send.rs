@@ -45,7 +45,8 @@ impl Engine {
             .write(move |tx| {
                 async move {
                     jobs::check_fence(tx, &job).await?;
-                    let stopped = modes::killed(tx).await?.into_iter().find(|(scope, _)| scopes.contains(scope));
+                    let stopped =
+                        modes::killed(tx).await?.into_iter().find(|(scope, _)| scopes.contains(scope));
                     if stopped.is_none() {
                         executions::mark_sent(tx, &id, now).await?;
                     }
@@ -114,7 +115,11 @@ impl Engine {
 
     async fn send_mail(&self, task: &Task<'_>, execution: &Execution) -> Result<Outcome> {
         let Some(mail) = self.inner.settings.mail.clone() else {
-            return Ok(Outcome::Later { after: None, why: "no mail server is configured".to_owned(), sent: false });
+            return Ok(Outcome::Later {
+                after: None,
+                why: "no mail server is configured".to_owned(),
+                sent: false,
+            });
         };
         let letter: Mail = serde_json::from_slice(&execution.intent.request)
             .map_err(|error| Error::Broken(format!("a stored letter: {error}")))?;
@@ -126,8 +131,7 @@ impl Engine {
         if let Some(waits) = self.count_send(task, execution).await? {
             return Ok(waits);
         }
-        let delivery =
-            Delivery { key, at: execution.intent.intended_at, message: Letter::from(&letter) };
+        let delivery = Delivery { key, at: execution.intent.intended_at, message: Letter::from(&letter) };
         Ok(match mail.deliver(&delivery).await {
             DeliveryOutcome::Delivered { reference } => Outcome::Done(receipt::of_mail(&reference)),
             DeliveryOutcome::Refused { code, text } => Outcome::Refused {

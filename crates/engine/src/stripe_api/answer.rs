@@ -49,7 +49,8 @@ pub(crate) fn meaning(answer: &Answered) -> Meaning {
         };
     }
     let error = body.as_ref().and_then(|body| body.get("error"));
-    let text = |field: &str| error.and_then(|error| error.get(field)).and_then(Value::as_str).unwrap_or_default();
+    let text =
+        |field: &str| error.and_then(|error| error.get(field)).and_then(Value::as_str).unwrap_or_default();
     let (kind, code) = (text("type").to_owned(), text("code").to_owned());
     let message: String = text("message").chars().take(300).collect();
     let name = if code.is_empty() { format!("http_{}", answer.status) } else { code.clone() };
@@ -58,10 +59,19 @@ pub(crate) fn meaning(answer: &Answered) -> Meaning {
         let request = error.and_then(|error| error.pointer("/approval_request/id")).and_then(Value::as_str);
         return Meaning::WaitingAtStripe { request: request.unwrap_or("unknown").to_owned() };
     }
-    if matches!(code.as_str(), "action_blocked" | "request_blocked" | "anomalous_money_movement_request" | "livemode_mismatch" | "testmode_charges_only") {
+    if matches!(
+        code.as_str(),
+        "action_blocked"
+            | "request_blocked"
+            | "anomalous_money_movement_request"
+            | "livemode_mismatch"
+            | "testmode_charges_only"
+    ) {
         return Meaning::Halt { why: format!("{name}: {message}") };
     }
-    if matches!(code.as_str(), "idempotency_key_in_use" | "lock_timeout" | "rate_limit") || answer.status == 429 {
+    if matches!(code.as_str(), "idempotency_key_in_use" | "lock_timeout" | "rate_limit")
+        || answer.status == 429
+    {
         return Meaning::SameAgain { after: retry_after(answer), why: name };
     }
     match answer.status {
@@ -91,7 +101,13 @@ mod tests {
     use super::*;
 
     fn answered(status: u16, body: &str) -> Answered {
-        Answered { status, request_id: None, replayed: false, retry_after: None, body: body.as_bytes().to_vec() }
+        Answered {
+            status,
+            request_id: None,
+            replayed: false,
+            retry_after: None,
+            body: body.as_bytes().to_vec(),
+        }
     }
 
     fn word(status: u16, body: &str) -> &'static str {
@@ -136,7 +152,9 @@ mod tests {
 
     #[test]
     fn a_retry_after_that_makes_no_sense_is_ignored() {
-        for (header, expected) in [("3600", Some(3600)), ("0", Some(0)), ("-5", None), ("abc", None), ("999999", None)] {
+        for (header, expected) in
+            [("3600", Some(3600)), ("0", Some(0)), ("-5", None), ("abc", None), ("999999", None)]
+        {
             let answer = Answered { retry_after: Some(header.to_owned()), ..answered(429, "") };
             assert_eq!(retry_after(&answer), expected.map(Duration::from_secs), "{header}");
         }

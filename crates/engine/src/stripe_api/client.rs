@@ -33,7 +33,10 @@ pub(crate) struct Client {
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Client").field("base", &self.base).field("account", &self.account).finish_non_exhaustive()
+        f.debug_struct("Client")
+            .field("base", &self.base)
+            .field("account", &self.account)
+            .finish_non_exhaustive()
     }
 }
 
@@ -85,20 +88,31 @@ impl Client {
 
     /// The account the key belongs to.
     pub(crate) async fn own_account(&self) -> Result<Value> {
-        self.get("/v1/account", &[], Class::Interactive).await?.ok_or_else(|| Error::not_found("account", "own"))
+        self.get("/v1/account", &[], Class::Interactive)
+            .await?
+            .ok_or_else(|| Error::not_found("account", "own"))
     }
 
     /// One object by kind; nothing when it does not exist.
     pub(crate) async fn object(&self, kind: &str, id: &str, class: Class) -> Result<Option<Value>> {
         let collection = readable(kind)?;
         if !is_plain(id) {
-            return Err(Error::invalid("id", format!("`{}` is no Stripe id", id.chars().take(40).collect::<String>())));
+            return Err(Error::invalid(
+                "id",
+                format!("`{}` is no Stripe id", id.chars().take(40).collect::<String>()),
+            ));
         }
         self.get(&format!("/v1/{collection}/{id}"), &[], class).await
     }
 
     /// A whole list, newest first, or its first `max` items.
-    pub(crate) async fn list(&self, kind: &str, filter: &[(&str, &str)], max: usize, class: Class) -> Result<Listed> {
+    pub(crate) async fn list(
+        &self,
+        kind: &str,
+        filter: &[(&str, &str)],
+        max: usize,
+        class: Class,
+    ) -> Result<Listed> {
         let path = format!("/v1/{}", readable(kind)?);
         let mut listed = Listed::default();
         let mut after: Option<String> = None;
@@ -150,12 +164,13 @@ impl Client {
     pub(crate) async fn permissions(&self) -> Result<Vec<permissions::Permission>> {
         let mut found = Vec::new();
         for (resource, needed_for) in permissions::READS.iter().copied() {
-            let granted = match self.get(&format!("/v1/{resource}"), &[("limit", "1")], Class::Interactive).await {
-                Ok(_) => permissions::Granted::Yes,
-                Err(Error::StripeRefused { status: 403, .. }) => permissions::Granted::No,
-                Err(Error::StripeRefused { status: 400, .. }) => permissions::Granted::Unknown,
-                Err(error) => return Err(error),
-            };
+            let granted =
+                match self.get(&format!("/v1/{resource}"), &[("limit", "1")], Class::Interactive).await {
+                    Ok(_) => permissions::Granted::Yes,
+                    Err(Error::StripeRefused { status: 403, .. }) => permissions::Granted::No,
+                    Err(Error::StripeRefused { status: 400, .. }) => permissions::Granted::Unknown,
+                    Err(error) => return Err(error),
+                };
             found.push(permissions::Permission { resource, access: "read", granted, needed_for });
         }
         found.extend(permissions::WRITES.iter().map(|(resource, needed_for)| permissions::Permission {
@@ -170,7 +185,8 @@ impl Client {
     /// Registers a webhook endpoint for exactly these events. Setting Bursar up is the one write that is no action:
     /// a person runs it by hand with their own key at hand.
     pub(crate) async fn register_webhook(&self, url: &str, events: &[&str], connect: bool) -> Result<Value> {
-        let mut pairs = vec![("url", url), ("api_version", PINNED), ("connect", if connect { "true" } else { "false" })];
+        let mut pairs =
+            vec![("url", url), ("api_version", PINNED), ("connect", if connect { "true" } else { "false" })];
         pairs.extend(events.iter().map(|event| ("enabled_events[]", *event)));
         let request = self
             .request(Method::POST, "/v1/webhook_endpoints", PINNED)?
@@ -208,7 +224,11 @@ impl Client {
                     let found = body.as_ref().and_then(|body| body.pointer(&format!("/error/{field}")));
                     found.and_then(Value::as_str).unwrap_or_default().chars().take(300).collect::<String>()
                 };
-                Err(Error::StripeRefused { status: answered.status, code: text("code"), message: text("message") })
+                Err(Error::StripeRefused {
+                    status: answered.status,
+                    code: text("code"),
+                    message: text("message"),
+                })
             }
             (status, _) => Err(unavailable(format!("answered {status} with nothing that can be read"))),
         }
@@ -234,7 +254,11 @@ async fn exchange(request: reqwest::RequestBuilder, span: Span) -> std::result::
     let exchanged = async {
         let response = request.send().await.map_err(|error| {
             let why = without_url(&error);
-            if error.is_connect() || error.is_builder() { SendError::NotSent(why) } else { SendError::Lost(why) }
+            if error.is_connect() || error.is_builder() {
+                SendError::NotSent(why)
+            } else {
+                SendError::Lost(why)
+            }
         })?;
         read(response).await.map_err(SendError::Lost)
     };
@@ -248,7 +272,8 @@ fn readable(kind: &str) -> Result<&'static str> {
 }
 
 fn is_plain(id: &str) -> bool {
-    (1..=255).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+    (1..=255).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }
 
 /// For a read it does not matter whether the request arrived.
@@ -278,7 +303,8 @@ fn without_url(error: &reqwest::Error) -> String {
 }
 
 async fn read(mut response: Response) -> std::result::Result<Answered, String> {
-    let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let header =
+        |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let mut answered = Answered {
         status: response.status().as_u16(),
         request_id: header("request-id"),

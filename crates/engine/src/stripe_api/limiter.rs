@@ -82,7 +82,8 @@ impl Limiter {
             }
             state.slow_until = None;
         }
-        let elapsed = u64::try_from(now.saturating_duration_since(state.filled_at).as_micros()).unwrap_or(u64::MAX);
+        let elapsed =
+            u64::try_from(now.saturating_duration_since(state.filled_at).as_micros()).unwrap_or(u64::MAX);
         let earned = elapsed.saturating_mul(self.per_second) / 1_000;
         if earned > 0 {
             state.tokens = state.tokens.saturating_add(earned).min(self.per_second * ONE);

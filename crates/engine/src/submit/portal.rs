@@ -66,18 +66,29 @@ impl Handover {
 
 impl Engine {
     /// Asks for a link and, where policy allows it at once, waits a moment for it.
-    pub async fn open_portal(&self, actor: Actor, roles: Vec<Role>, request: PortalRequest) -> Result<PortalOpened> {
+    pub async fn open_portal(
+        &self,
+        actor: Actor,
+        roles: Vec<Role>,
+        request: PortalRequest,
+    ) -> Result<PortalOpened> {
         let customer = CustomerId::parse(&request.customer)
             .map_err(|_| Error::invalid("customer", "customer must be the id of a customer (cus_…)"))?;
         let open = self.lane_said(request.lane.as_deref())?;
-        let open = open.ok_or_else(|| Error::invalid("lane", "there is more than one account: say which lane"))?;
+        let open =
+            open.ok_or_else(|| Error::invalid("lane", "there is more than one account: say which lane"))?;
         let key = CaseKey {
             playbook: "access".to_owned(),
             object_kind: "customer".to_owned(),
             object_id: customer.as_str().to_owned(),
         };
-        let mut reader =
-            Reader { engine: self, open: &open, case: None, freshness: Freshness::Now, gathered: Gathered::default() };
+        let mut reader = Reader {
+            engine: self,
+            open: &open,
+            case: None,
+            freshness: Freshness::Now,
+            gathered: Gathered::default(),
+        };
         let mut known = Known::new(key, self.inner.clocks.business(), "request");
         reader.settle(&mut known, |_| vec![Read::object("customer", customer.as_str())]).await?;
         required(&known, "customer", customer.as_str())?;
@@ -97,7 +108,8 @@ impl Engine {
         };
         let filed = self.file_wish(wish, reader.gathered).await?;
         let proposal = filed.proposal;
-        let url = if proposal.state == ProposalState::Approved { self.wait_for(&proposal.id).await } else { None };
+        let url =
+            if proposal.state == ProposalState::Approved { self.wait_for(&proposal.id).await } else { None };
         Ok(PortalOpened {
             proposal: proposal.id,
             case: proposal.case,

@@ -56,11 +56,18 @@ const REASON_CHARS_MAX: usize = 500;
 
 impl Engine {
     /// Files a refund request. Denials are filed too; nothing is sent before the gate has said yes.
-    pub async fn request_refund(&self, actor: Actor, roles: Vec<Role>, request: RefundRequest) -> Result<Submitted> {
+    pub async fn request_refund(
+        &self,
+        actor: Actor,
+        roles: Vec<Role>,
+        request: RefundRequest,
+    ) -> Result<Submitted> {
         let first = self.try_refund(actor.clone(), roles.clone(), request.clone()).await;
         match first {
             // The same was filed at the same moment: the second look finds it.
-            Err(Error::Store(bursar_store::Error::Conflict(_))) => self.try_refund(actor, roles, request).await,
+            Err(Error::Store(bursar_store::Error::Conflict(_))) => {
+                self.try_refund(actor, roles, request).await
+            }
             other => other,
         }
     }
@@ -74,12 +81,18 @@ impl Engine {
             object_kind: "charge".to_owned(),
             object_id: id.as_str().to_owned(),
         };
-        let mut reader =
-            Reader { engine: self, open: &open, case: None, freshness: Freshness::Now, gathered: Gathered::default() };
+        let mut reader = Reader {
+            engine: self,
+            open: &open,
+            case: None,
+            freshness: Freshness::Now,
+            gathered: Gathered::default(),
+        };
         let mut known = Known::new(key, self.inner.clocks.business(), "request");
         reader.settle(&mut known, |_| vec![Read::object("charge", id.as_str())]).await?;
-        let charge = Charge::from_value(required(&known, "charge", id.as_str())?)
-            .map_err(|error| Error::invalid("charge", format!("{} cannot be understood: {error}", id.as_str())))?;
+        let charge = Charge::from_value(required(&known, "charge", id.as_str())?).map_err(|error| {
+            Error::invalid("charge", format!("{} cannot be understood: {error}", id.as_str()))
+        })?;
         let action = refund_action(&charge, &request)?;
         let customer = charge.customer.as_ref().map(|id| id.as_str().to_owned());
         if let Some(customer) = &customer {
@@ -134,7 +147,8 @@ fn submitted(filed: &Filed, charge: &Charge) -> Submitted {
 fn refund_action(charge: &Charge, request: &RefundRequest) -> Result<Action> {
     let refundable = charge.refundable();
     if request.currency.as_deref().is_some_and(|currency| currency != charge.currency.as_str()) {
-        let message = format!("{} was paid in {}; nothing was sent", charge.id.as_str(), charge.currency.as_str());
+        let message =
+            format!("{} was paid in {}; nothing was sent", charge.id.as_str(), charge.currency.as_str());
         return Err(Error::invalid("currency", message));
     }
     let amount = Money::new(request.amount.unwrap_or(refundable.amount), charge.currency);
@@ -160,7 +174,8 @@ fn rationale(charge: &Charge, action: &Action, reason: &str) -> Rationale {
             format!("{} paid {}", charge.id.as_str(), charge.amount_captured),
             format!("refundable now {}", charge.refundable()),
         ],
-        claimed: Some(reason.chars().take(REASON_CHARS_MAX).collect::<String>()).filter(|text| !text.trim().is_empty()),
+        claimed: Some(reason.chars().take(REASON_CHARS_MAX).collect::<String>())
+            .filter(|text| !text.trim().is_empty()),
     }
 }
 

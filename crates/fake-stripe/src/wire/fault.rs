@@ -167,7 +167,9 @@ mod tests {
 
     #[test]
     fn a_500_has_its_effect_unless_the_wish_says_otherwise() {
-        for (wish, effect) in [(json!({}), true), (json!({"effect": false}), false), (json!({"effect": true}), true)] {
+        for (wish, effect) in
+            [(json!({}), true), (json!({"effect": false}), false), (json!({"effect": true}), true)]
+        {
             let mut faults = Faults::default();
             let mut whole = json!({"route": "POST /v1/refunds", "kind": "status", "status": 500});
             whole.as_object_mut().unwrap().extend(wish.as_object().unwrap().clone());

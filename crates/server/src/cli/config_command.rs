@@ -1,5 +1,6 @@
 //! `bursar config`: what is in force and where it comes from, whether it is sound, and what could be written.
 
+use bursar_policy::PolicySet;
 use serde_json::{Value, json};
 
 use super::Outcome;
@@ -8,8 +9,10 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::session::Session;
 use super::table::{Column, Table};
+use crate::config::Config;
 use crate::config::schema::ConfigSchema;
 use crate::config::show::{self, Line};
+use crate::service;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,7 +25,7 @@ Examples:
 pub enum ConfigCommand {
     /// Every effective setting; secrets show their kind and last four characters
     Show(ShowArgs),
-    /// Read everything as `serve` would, and say what is wrong
+    /// Read everything as `serve` would, policies too, and say what is wrong
     Check,
     /// The JSON Schema of bursar.toml, for editors
     Schema,
@@ -73,6 +76,11 @@ fn show(args: &ShowArgs, session: &Session) -> Outcome {
 fn check(session: &Session) -> Outcome {
     let config = session.config(Vec::new())?;
     let output = &session.output;
+    let mut problems = rules_in_order(&config);
+    if let Some(last) = problems.pop() {
+        problems.iter().for_each(|problem| output.failure(problem));
+        return Err(last);
+    }
     let file = config.file.as_ref().map(|file| file.display().to_string());
     if output.is_json() {
         let warnings: Vec<Value> = config.warnings.iter().map(Failure::to_json).collect();
@@ -86,6 +94,23 @@ fn check(session: &Session) -> Outcome {
         ))?;
     }
     Ok(Exit::Done)
+}
+
+/// What is wrong with the policies and the playbooks' settings beside the configuration.
+fn rules_in_order(config: &Config) -> Vec<Failure> {
+    let wrong = |message: String| Failure::new(Code::ConfigWrongValue, message);
+    let settings = match service::engine_settings(config) {
+        Ok(settings) => settings,
+        Err(error) => return vec![wrong(format!("{error:#}"))],
+    };
+    let complaints = PolicySet::load(&settings.policies).err().unwrap_or_default();
+    complaints
+        .into_iter()
+        .map(|complaint| match &complaint.help {
+            Some(help) => wrong(complaint.to_string()).help(help.clone()),
+            None => wrong(complaint.to_string()),
+        })
+        .collect()
 }
 
 /// Text without its quotes, anything else as JSON.

@@ -4,8 +4,8 @@ mod keep;
 
 use std::path::PathBuf;
 
-use bursar_engine::connect::{self, Examined, Registered};
 use bursar_engine::Granted;
+use bursar_engine::connect::{self, Examined, Registered};
 use serde_json::json;
 
 use super::code::Code;
@@ -62,15 +62,18 @@ pub fn run(command: ConnectCommand, session: &Session) -> Outcome {
     let key = find_key(&args, &config, session)?;
     let known = config.settings.stripe.get(&args.name).cloned().unwrap_or_default();
     let stripe = Stripe { api_key: Some(key.secret.clone()), ..known };
-    let connection = service::connection(&args.name, &stripe).map_err(|error| refused(&format!("{error:#}")))?;
+    let connection =
+        service::connection(&args.name, &stripe).map_err(|error| refused(&format!("{error:#}")))?;
     let connection = connection.ok_or_else(|| refused("there is no key"))?;
     runtime::block_on(async {
         let examined = connect::examine(&connection).await.map_err(|error| unanswered(&error))?;
         allow_live(&args, &examined, session)?;
         let registered = match endpoint(&args, &config)? {
-            Some(url) => {
-                Some(connect::register_webhook(&connection, &url, false).await.map_err(|error| unanswered(&error))?)
-            }
+            Some(url) => Some(
+                connect::register_webhook(&connection, &url, false)
+                    .await
+                    .map_err(|error| unanswered(&error))?,
+            ),
             None => None,
         };
         let kept = keep::keep(&args.name, &config, &key, registered.as_ref())?;
@@ -91,8 +94,11 @@ fn endpoint(args: &StripeArgs, config: &Config) -> Result<Option<String>, Failur
     let below = public_url.map(|url| format!("{}/ingest/stripe", url.as_str()));
     let url = args.webhook_url.as_ref().map(|url| url.as_str().to_owned()).or(below);
     if url.is_some() && config.file.is_none() {
-        return Err(Failure::new(Code::NotConfirmed, "no endpoint was registered: there is no configuration to keep its secret in")
-            .help("bursar init"));
+        return Err(Failure::new(
+            Code::NotConfirmed,
+            "no endpoint was registered: there is no configuration to keep its secret in",
+        )
+        .help("bursar init"));
     }
     Ok(url)
 }
@@ -106,7 +112,8 @@ struct Key {
 fn find_key(args: &StripeArgs, config: &Config, session: &Session) -> Result<Key, Failure> {
     let named = |text: String, kept_in: KeptIn| Secret::new(text.trim().to_owned().into(), kept_in);
     if let Some(path) = &args.key_file {
-        let text = std::fs::read_to_string(path).map_err(|error| refused(&format!("{}: {error}", path.display())))?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| refused(&format!("{}: {error}", path.display())))?;
         return Ok(Key { secret: named(text, KeptIn::File(path.display().to_string())), is_new: true });
     }
     if let Some(secret) = config.settings.stripe.get(&args.name).and_then(|stripe| stripe.api_key.clone()) {
@@ -115,7 +122,10 @@ fn find_key(args: &StripeArgs, config: &Config, session: &Session) -> Result<Key
     for variable in ["BURSAR_STRIPE_API_KEY", "STRIPE_API_KEY"] {
         if let Some(text) = session.environment.get(variable) {
             session.output.note(format_args!("using the key in {variable}"));
-            return Ok(Key { secret: named(text.to_owned(), KeptIn::Variable(variable.to_owned())), is_new: true });
+            return Ok(Key {
+                secret: named(text.to_owned(), KeptIn::Variable(variable.to_owned())),
+                is_new: true,
+            });
         }
     }
     if ask::somebody_is_there() && !session.output.is_json() {
@@ -134,8 +144,11 @@ fn allow_live(args: &StripeArgs, examined: &Examined, session: &Session) -> Resu
     }
     let name = examined.name.clone().unwrap_or_else(|| examined.lane.account.as_str().to_owned());
     if !args.live {
-        return Err(Failure::new(Code::NotConfirmed, format!("this is a live key of \u{201c}{name}\u{201d}; nothing was kept"))
-            .help("if you mean it: bursar connect stripe --live"));
+        return Err(Failure::new(
+            Code::NotConfirmed,
+            format!("this is a live key of \u{201c}{name}\u{201d}; nothing was kept"),
+        )
+        .help("if you mean it: bursar connect stripe --live"));
     }
     if ask::somebody_is_there() && !session.output.is_json() {
         let typed = ask::line(&format!("Type the name of the account ({name}) to connect it: "))?;
@@ -176,7 +189,8 @@ fn report(
             Granted::No => "NO",
             Granted::Unknown => "only a write tells",
         };
-        table.row([permission.resource, permission.access, granted, permission.needed_for].map(str::to_owned));
+        table
+            .row([permission.resource, permission.access, granted, permission.needed_for].map(str::to_owned));
     }
     output.table(&table)?;
     if let Some(registered) = registered {
@@ -186,7 +200,11 @@ fn report(
         output.line(format_args!("kept     {path}"))?;
     }
     if !kept.by_hand.is_empty() {
-        output.note(format_args!("Put into [stripe.{}] yourself:\n  {}", args.name, kept.by_hand.join("\n  ")));
+        output.note(format_args!(
+            "Put into [stripe.{}] yourself:\n  {}",
+            args.name,
+            kept.by_hand.join("\n  ")
+        ));
     }
     output.note("Next:\n  bursar doctor\n  bursar serve");
     Ok(())

@@ -133,7 +133,10 @@ fn exit(answer: &Value) -> Outcome {
         Some(ProposalState::Asking) => Ok(Exit::PendingApproval),
         Some(ProposalState::Rejected | ProposalState::Expired | ProposalState::Void) => Ok(Exit::Rejected),
         Some(
-            ProposalState::Refused | ProposalState::NoEffect | ProposalState::InDoubt | ProposalState::Reversed,
+            ProposalState::Refused
+            | ProposalState::NoEffect
+            | ProposalState::InDoubt
+            | ProposalState::Reversed,
         ) => Ok(Exit::Failed),
         None if !approval(answer).is_empty() => Ok(Exit::PendingApproval),
         Some(ProposalState::Approved | ProposalState::Done | ProposalState::Observed) | None => {

@@ -78,10 +78,25 @@ struct Asked {
 
 /// Most need a controller, one nobody: it is done before anybody looks.
 const ASKED: [Asked; 6] = [
-    Asked { least: 50_001, most: i64::MAX, currency: "usd", reason: "double subscription, cancelled the same day" },
-    Asked { least: 20_000, most: 50_000, currency: "usd", reason: "was charged after cancelling on the phone" },
+    Asked {
+        least: 50_001,
+        most: i64::MAX,
+        currency: "usd",
+        reason: "double subscription, cancelled the same day",
+    },
+    Asked {
+        least: 20_000,
+        most: 50_000,
+        currency: "usd",
+        reason: "was charged after cancelling on the phone",
+    },
     Asked { least: 20_000, most: i64::MAX, currency: "eur", reason: "Dienst war zwei Tage nicht erreichbar" },
-    Asked { least: 10_001, most: 20_000, currency: "usd", reason: "wrong plan booked, downgrade agreed with sales" },
+    Asked {
+        least: 10_001,
+        most: 20_000,
+        currency: "usd",
+        reason: "wrong plan booked, downgrade agreed with sales",
+    },
     Asked { least: 5_000, most: i64::MAX, currency: "gbp", reason: "duplicate" },
     Asked { least: 1_000, most: 9_000, currency: "usd", reason: "duplicate" },
 ];

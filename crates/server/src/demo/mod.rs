@@ -53,7 +53,10 @@ const FIRST_POLL_BACK: Duration = Duration::from_secs(3 * 86_400);
 const POLL_EVERY: Duration = Duration::from_secs(5);
 
 /// Starts everything and answers once it answers.
-pub async fn start(wish: Wish, metrics: Option<metrics_exporter_prometheus::PrometheusHandle>) -> anyhow::Result<Running> {
+pub async fn start(
+    wish: Wish,
+    metrics: Option<metrics_exporter_prometheus::PrometheusHandle>,
+) -> anyhow::Result<Running> {
     state::make_data_dir(&wish.data_dir)?;
     let mut saved = Saved::load_or_make(&wish.data_dir, wish.seed)?;
     let (stop, stopping) = tokio::sync::watch::channel(false);
@@ -69,12 +72,7 @@ pub async fn start(wish: Wish, metrics: Option<metrics_exporter_prometheus::Prom
     let mail_served = serve_mail(mail_listener, stopping.clone());
     let business = stripe.clock();
     let clocks = Clocks::simulated(move || BusinessTime::from_unix_s(business.now_s()));
-    let demo = Arc::new(Demo {
-        mailbox,
-        people: company::people(),
-        seed: saved.seed,
-        speed: wish.speed,
-    });
+    let demo = Arc::new(Demo { mailbox, people: company::people(), seed: saved.seed, speed: wish.speed });
     let start = Start {
         settings: settings(&wish, &saved, &stripe, stripe_address, mail_address)?,
         clocks,
@@ -91,7 +89,8 @@ pub async fn start(wish: Wish, metrics: Option<metrics_exporter_prometheus::Prom
         saved.has_requests = company::ask_for_refunds(&service.engine, &stripe).await?;
         saved.save(&wish.data_dir)?;
     }
-    let announcement = announcement(&base, &format!("http://{stripe_address}"), &stripe, &saved, &wish, tokens);
+    let announcement =
+        announcement(&base, &format!("http://{stripe_address}"), &stripe, &saved, &wish, tokens);
     std::fs::write(wish.data_dir.join("demo.json"), announcement.to_string())?;
     let clock = tokio::spawn(keep_time(stripe, wish.speed));
     let customers = wish.size.customers();
@@ -190,8 +189,13 @@ fn settings(
         requests_per_second: 200,
     };
     let rate = |text| Rate::parse(text, "2026-11-20", "demo rates");
-    let rates = [(Currency::EUR, rate("1.0850")?), (Currency::GBP, rate("1.2700")?), (Currency::JPY, rate("0.0066")?)];
-    let mail = SmtpMail::new(MailSettings::loopback(mail_address, "Northwind Billing <billing@northwind.example>"))?;
+    let rates = [
+        (Currency::EUR, rate("1.0850")?),
+        (Currency::GBP, rate("1.2700")?),
+        (Currency::JPY, rate("0.0066")?),
+    ];
+    let mail =
+        SmtpMail::new(MailSettings::loopback(mail_address, "Northwind Billing <billing@northwind.example>"))?;
     Ok(Settings {
         data_dir: wish.data_dir.clone(),
         node: service::node_name(),

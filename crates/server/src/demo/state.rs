@@ -30,8 +30,10 @@ impl Saved {
     pub fn load_or_make(data_dir: &Path, seed: u64) -> anyhow::Result<Self> {
         let path = data_dir.join(FILE);
         if path.exists() {
-            let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-            return serde_json::from_str(&text).with_context(|| format!("{} is damaged; remove it to start anew", path.display()));
+            let text =
+                std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+            return serde_json::from_str(&text)
+                .with_context(|| format!("{} is damaged; remove it to start anew", path.display()));
         }
         let secret = bursar_domain::id::encode(Entropy::default().id()).to_lowercase();
         Ok(Self {
@@ -76,12 +78,14 @@ pub async fn bind(wanted: Option<SocketAddr>, last: Option<u16>, usual: u16) -> 
             }
             TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
         }
-        Some(address) => TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}")),
+        Some(address) => {
+            TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+        }
         None => {
             let port = last.unwrap_or(usual);
-            TcpListener::bind(loopback(port))
-                .await
-                .with_context(|| format!("cannot listen on 127.0.0.1:{port}; choose another port, or 0 for any"))
+            TcpListener::bind(loopback(port)).await.with_context(|| {
+                format!("cannot listen on 127.0.0.1:{port}; choose another port, or 0 for any")
+            })
         }
     }
 }

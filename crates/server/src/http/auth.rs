@@ -29,7 +29,10 @@ pub struct Caller {
 
 impl Caller {
     pub fn viewer(&self) -> Viewer {
-        Viewer { person: self.person.clone(), roles: if self.may_vote { self.roles.clone() } else { Vec::new() } }
+        Viewer {
+            person: self.person.clone(),
+            roles: if self.may_vote { self.roles.clone() } else { Vec::new() },
+        }
     }
 
     /// Fails unless the caller holds one of these roles.

@@ -49,7 +49,9 @@ fn misdirected(request: &Request, hosts: &Hosts) -> Option<Problem> {
         return Some(Problem::new(StatusCode::BAD_REQUEST, "host_missing", message));
     }
     let ours = named.into_iter().chain(target).all(|host| hosts.allows(host));
-    (!ours).then(|| Problem::new(StatusCode::MISDIRECTED_REQUEST, "host_unknown", "this server has another name"))
+    (!ours).then(|| {
+        Problem::new(StatusCode::MISDIRECTED_REQUEST, "host_unknown", "this server has another name")
+    })
 }
 
 /// An answer after which the connection is of no use: its request was not read to the end, or cannot be trusted.

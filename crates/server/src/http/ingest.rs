@@ -27,7 +27,8 @@ async fn take(State(state): State<AppState>, endpoint: Endpoint, request: Reques
     if compressed {
         return (StatusCode::UNSUPPORTED_MEDIA_TYPE, "send the body as it was signed").into_response();
     }
-    let length = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let length =
+        parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > BODY_MAX as u64) {
         return closing((StatusCode::PAYLOAD_TOO_LARGE, "the body is too large").into_response());
     }
@@ -47,7 +48,8 @@ async fn take(State(state): State<AppState>, endpoint: Endpoint, request: Reques
     }
     match state.engine.ingest(endpoint, signature, &bytes).await {
         Ok(IngestAnswer::Accepted | IngestAnswer::Duplicate | IngestAnswer::Quarantined(_)) => {
-            (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], r#"{"received":true}"#).into_response()
+            (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], r#"{"received":true}"#)
+                .into_response()
         }
         Ok(IngestAnswer::NotSigned(_)) => not_believed(),
         Err(error) => not_kept(&error),

@@ -6,8 +6,8 @@ pub mod console;
 pub mod headers;
 mod heads;
 pub mod ingest;
-pub mod problem;
 pub mod probes;
+pub mod problem;
 pub mod serve;
 pub mod state;
 #[cfg(test)]

@@ -37,7 +37,10 @@ impl Problem {
     }
 
     pub fn unprocessable(param: &'static str, message: impl Into<String>) -> Self {
-        Self { param: Some(param), ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "parameter_invalid", message) }
+        Self {
+            param: Some(param),
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "parameter_invalid", message)
+        }
     }
 
     pub fn not_found(what: &str) -> Self {
@@ -98,22 +101,33 @@ impl From<Error> for Problem {
                 retry_after_s: Some(after.as_secs().max(1)),
                 ..Self::new(
                     StatusCode::SERVICE_UNAVAILABLE,
-                    if on == "Stripe" { "stripe_unavailable" } else { "unavailable" }, format!("{message}; nothing was changed"))
+                    if on == "Stripe" { "stripe_unavailable" } else { "unavailable" },
+                    format!("{message}; nothing was changed"),
+                )
             },
             Error::Stopping
             | Error::Store(
                 bursar_store::Error::Busy(_) | bursar_store::Error::Full(_) | bursar_store::Error::Closing,
             ) => Self {
                 retry_after_s: Some(1),
-                ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "not now: nothing was kept, please come again")
+                ..Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "unavailable",
+                    "not now: nothing was kept, please come again",
+                )
             },
             Error::StripeRefused { status, .. } => {
-                let code = if status == 401 || status == 403 { "stripe_key_refused" } else { "stripe_refused" };
+                let code =
+                    if status == 401 || status == 403 { "stripe_key_refused" } else { "stripe_refused" };
                 Self::new(StatusCode::BAD_GATEWAY, code, format!("{message}; nothing was changed"))
             }
             Error::Broken(_) | Error::Store(_) => {
                 tracing::error!(%message, "a request failed inside");
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something is broken here; nothing was sent")
+                Self::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "internal",
+                    "something is broken here; nothing was sent",
+                )
             }
         }
     }
@@ -150,5 +164,9 @@ pub async fn no_such_page() -> Problem {
 
 /// A path that exists, spoken to in another way. Which ways there are stands in `Allow`.
 pub async fn wrong_method() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path takes another method; nothing was done")
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "this path takes another method; nothing was done",
+    )
 }

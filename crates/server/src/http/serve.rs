@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use hyper::body::Incoming;
@@ -22,18 +23,20 @@ const HEADER_BYTES_MAX: usize = 32 * 1024;
 const DRAIN: Duration = Duration::from_secs(3);
 
 /// Serves until `stop` is done, then lets requests in flight finish.
-pub async fn serve(listener: TcpListener, router: Router, deadlines: Deadlines, stop: impl Future<Output = ()>) {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    deadlines: Deadlines,
+    stop: impl Future<Output = ()>,
+) {
     let mut server = hyper::server::conn::http1::Builder::new();
-    server
-        .timer(TokioTimer::new())
-        .header_read_timeout(deadlines.headers)
-        .max_buf_size(HEADER_BYTES_MAX);
+    server.timer(TokioTimer::new()).header_read_timeout(deadlines.headers).max_buf_size(HEADER_BYTES_MAX);
     let graceful = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
     loop {
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of descriptors or the like: wait for some to come free.
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -48,7 +51,8 @@ pub async fn serve(listener: TcpListener, router: Router, deadlines: Deadlines, 
         let heads = Heads::default();
         let stream = TokioIo::new(Watched::new(stream, heads.clone()));
         let service = TowerToHyperService::new(router.clone());
-        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
             let answer = refusal(&request, &heads).map_or_else(|| Ok(service.call(request)), Err);
             async move {
                 match answer {

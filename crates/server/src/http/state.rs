@@ -79,7 +79,9 @@ mod tests {
     #[test]
     fn a_name_that_is_not_ours_is_refused() {
         let hosts = Hosts { names: vec!["bursar.example.com".to_owned()] };
-        for ours in ["localhost:7171", "127.0.0.1:1", "[::1]:7171", "bursar.example.com", "Bursar.Example.com:443"] {
+        for ours in
+            ["localhost:7171", "127.0.0.1:1", "[::1]:7171", "bursar.example.com", "Bursar.Example.com:443"]
+        {
             assert!(hosts.allows(ours), "{ours}");
         }
         for other in ["evil.example", "bursar.example.com.evil.example", "", "localhost.evil:80"] {

@@ -29,7 +29,11 @@ pub const NUMBERS: &[(Kind, &str, &str)] = &[
     (Counter, "bursar_events_quarantined_total", "Events that contradict what is held, set aside, by reason"),
     (Counter, "bursar_event_gaps_total", "Holes in the events that polling found and filled"),
     (Counter, "bursar_webhook_rejected_total", "Webhooks whose signature does not verify, by reason"),
-    (Counter, "bursar_webhook_not_kept_total", "Webhooks answered 503 because nothing could be kept; Stripe sends them again"),
+    (
+        Counter,
+        "bursar_webhook_not_kept_total",
+        "Webhooks answered 503 because nothing could be kept; Stripe sends them again",
+    ),
     (Gauge, "bursar_ingest_last_event_age_seconds", "Since the last event was received"),
     (Gauge, "bursar_events_kept", "Events held"),
     (Gauge, "bursar_events_quarantined", "Events that wait in quarantine for a person"),
@@ -40,10 +44,18 @@ pub const NUMBERS: &[(Kind, &str, &str)] = &[
     (Histogram, "bursar_queue_latency_seconds", "From when work was due to when it began, by kind of work"),
     (Gauge, "bursar_dead_letters", "Work that gave up and waits for a person"),
     (Counter, "bursar_dead_letters_total", "Work that gave up, by kind of work"),
-    (Counter, "bursar_stripe_reads_total", "Reads from Stripe by class; ok=\"false\" with class=\"enrichment\" are enrichment failures"),
+    (
+        Counter,
+        "bursar_stripe_reads_total",
+        "Reads from Stripe by class; ok=\"false\" with class=\"enrichment\" are enrichment failures",
+    ),
     (Counter, "bursar_cases_decided_total", "Looks at a case by its playbook, by class found"),
     (Counter, "bursar_decisions_total", "Verdicts of the gate, by first effect and verdict"),
-    (Counter, "bursar_policy_alarms_total", "Verdicts where policy could not be evaluated: nothing was allowed"),
+    (
+        Counter,
+        "bursar_policy_alarms_total",
+        "Verdicts where policy could not be evaluated: nothing was allowed",
+    ),
     (Gauge, "bursar_approvals_pending", "Questions that wait for people"),
     (Gauge, "bursar_approval_oldest_age_seconds", "Age of the oldest question that waits"),
     (Counter, "bursar_votes_total", "Votes by what they led to: met / (met + refused) is the approval rate"),
@@ -106,6 +118,59 @@ fn describe() {
             Counter => metrics::describe_counter!(name, help),
             Gauge => metrics::describe_gauge!(name, help),
             Histogram => metrics::describe_histogram!(name, help),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    const GUIDE: &str = include_str!("../../../../docs/guide/telemetry.md");
+
+    #[test]
+    fn what_is_counted_stands_in_the_table_and_nothing_else() {
+        let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let mut counted = BTreeSet::new();
+        for place in ["engine/src", "server/src"] {
+            collect(&crates.join(place), &mut counted);
+        }
+        let listed: BTreeSet<String> = NUMBERS.iter().map(|(_, name, _)| (*name).to_owned()).collect();
+        assert_eq!(counted, listed, "counted in the code, and listed in NUMBERS");
+        assert_eq!(listed.len(), NUMBERS.len(), "each once");
+    }
+
+    #[test]
+    fn the_guide_knows_every_number_by_its_kind() {
+        for (kind, name, _) in NUMBERS {
+            let kind = format!("{kind:?}").to_lowercase();
+            let row = GUIDE.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
+            let row = row.unwrap_or_else(|| panic!("docs/guide/telemetry.md has no row for {name}"));
+            assert!(row.contains(&format!("| {kind} |")), "{row}: it is a {kind}");
+        }
+        let rows = GUIDE.lines().filter(|line| line.starts_with("| `bursar_")).count();
+        assert_eq!(rows, NUMBERS.len(), "the guide tells of a number that is not counted");
+    }
+
+    /// Names that a macro of `metrics` or a helper of the probes is given.
+    fn collect(folder: &Path, found: &mut BTreeSet<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, found);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let pieces: Vec<&str> = text.split("\"bursar_").collect();
+                for pair in pieces.windows(2) {
+                    let callers = ["counter!(", "gauge!(", "histogram!(", "set(", "age("];
+                    if callers.iter().any(|caller| pair[0].trim_end().ends_with(caller)) {
+                        found.insert(format!("bursar_{}", pair[1].split('"').next().unwrap()));
+                    }
+                }
+            }
         }
     }
 }

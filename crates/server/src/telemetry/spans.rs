@@ -48,7 +48,8 @@ impl Spans {
             .with_scheduled_delay(SEND_EVERY)
             .build();
         let batches = BatchSpanProcessor::builder(exporter).with_batch_config(batches).build();
-        let provider = SdkTracerProvider::builder().with_span_processor(batches).with_resource(resource()).build();
+        let provider =
+            SdkTracerProvider::builder().with_span_processor(batches).with_resource(resource()).build();
         Ok(Self { provider })
     }
 

@@ -159,7 +159,10 @@ impl Walk {
         }
         let count = self.writers.entry(entry.writer.clone()).or_insert(0);
         if entry.writer_seq != *count + 1 {
-            return Err(bad("writer", format!("{} wrote an entry {} that is not here", entry.writer, *count + 1)));
+            return Err(bad(
+                "writer",
+                format!("{} wrote an entry {} that is not here", entry.writer, *count + 1),
+            ));
         }
         *count = entry.writer_seq;
         for commit in entry.commits {
@@ -202,7 +205,8 @@ async fn check_rows(
             return Ok(Some(finding("a table this version does not know".to_owned())));
         };
         match rows::hash(db, known, key).await {
-            Ok(Some(hash)) if hash == said.hash || later.get(&(table.clone(), key.clone())) == Some(&hash) => {}
+            Ok(Some(hash))
+                if hash == said.hash || later.get(&(table.clone(), key.clone())) == Some(&hash) => {}
             Ok(Some(_)) => return Ok(Some(finding("the row was changed after it was recorded".to_owned()))),
             Ok(None) => return Ok(Some(finding("the row is gone".to_owned()))),
             // Bytes that are no text, a number where text belongs: it was not we who wrote that.

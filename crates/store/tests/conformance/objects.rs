@@ -31,43 +31,85 @@ async fn held(store: &Store) -> (String, bool, bool) {
     (held.body["status"].as_str().unwrap().to_owned(), held.stale, held.deleted)
 }
 
+/// A read that begins and ends with nothing in between.
+async fn read(store: &Store, second: i64, status: &str) -> Kept {
+    let over = objects::version(&mut store.read().await.unwrap(), LANE, "invoice", "in_1").await.unwrap();
+    put(store, snapshot(second, CameBy::Read { over }, status)).await
+}
+
+/// What comes in.
+enum Comes {
+    Event(i64, &'static str),
+    Deletion(i64),
+    Read(i64, &'static str),
+}
+
 #[tokio::test]
 async fn the_newest_wins_in_whatever_order_they_come() {
-    use CameBy::{Event, Read};
-    let deleted = |second| Snapshot { deleted: true, ..snapshot(second, Event, "gone") };
-    let in_second = |micros: i64| Snapshot { version_at: 11_000_000 + micros, ..snapshot(0, Read, "read") };
+    use Comes::{Deletion, Event, Read};
     // What comes, how it is kept, and what is held afterwards.
     let table = [
-        (snapshot(10, Event, "open"), Kept::Stored, ("open", false, false)),
-        (snapshot(9, Event, "draft"), Kept::Older, ("open", false, false)),
-        (snapshot(9, Read, "draft"), Kept::Older, ("open", false, false)),
-        (snapshot(10, Event, "paid"), Kept::Tied, ("open", true, false)),
-        (snapshot(11, Event, "paid"), Kept::Stored, ("paid", false, false)),
-        (in_second(500), Kept::Stored, ("read", false, false)),
-        (snapshot(11, Event, "void"), Kept::Tied, ("read", true, false)),
-        (in_second(900), Kept::Stored, ("read", false, false)),
-        (deleted(11), Kept::Stored, ("gone", false, true)),
-        (snapshot(11, Event, "back"), Kept::Older, ("gone", false, true)),
-        (snapshot(11, Read, "back"), Kept::Older, ("gone", false, true)),
-        (deleted(10), Kept::Older, ("gone", false, true)),
+        (Event(10, "open"), Kept::Stored, ("open", false, false)),
+        (Event(9, "draft"), Kept::Older, ("open", false, false)),
+        (Read(9, "draft"), Kept::Older, ("open", false, false)),
+        (Event(10, "paid"), Kept::Tied, ("open", true, false)),
+        (Read(10, "paid"), Kept::Stored, ("paid", false, false)),
+        (Event(11, "void"), Kept::Stored, ("void", false, false)),
+        (Read(11, "read"), Kept::Stored, ("read", false, false)),
+        (Event(11, "void"), Kept::Tied, ("read", true, false)),
+        (Read(12, "later"), Kept::Stored, ("later", false, false)),
+        (Deletion(12), Kept::Stored, ("gone", false, true)),
+        (Event(12, "back"), Kept::Older, ("gone", false, true)),
+        (Read(12, "back"), Kept::Older, ("gone", false, true)),
+        (Deletion(10), Kept::Older, ("gone", false, true)),
     ];
     let scene = Scene::new().await;
-    for (place, (new, kept, (status, stale, gone))) in table.into_iter().enumerate() {
-        assert_eq!(put(&scene.store, new).await, kept, "step {place}");
+    for (place, (comes, expected, (status, stale, gone))) in table.into_iter().enumerate() {
+        let kept = match comes {
+            Event(second, status) => put(&scene.store, snapshot(second, CameBy::Event, status)).await,
+            Deletion(second) => {
+                let deleted = Snapshot { deleted: true, ..snapshot(second, CameBy::Event, "gone") };
+                put(&scene.store, deleted).await
+            }
+            Read(second, status) => read(&scene.store, second, status).await,
+        };
+        assert_eq!(kept, expected, "step {place}");
         assert_eq!(held(&scene.store).await, (status.to_owned(), stale, gone), "step {place}");
+    }
+}
+
+#[tokio::test]
+async fn a_read_that_was_overtaken_while_it_was_under_way_is_not_taken_for_the_truth() {
+    for (what, over_nothing) in [("first ever", true), ("renewed", false)] {
+        let scene = Scene::new().await;
+        if !over_nothing {
+            put(&scene.store, snapshot(9, CameBy::Event, "draft")).await;
+        }
+        let over =
+            objects::version(&mut scene.store.read().await.unwrap(), LANE, "invoice", "in_1").await.unwrap();
+        // Stripe answers, changes the invoice and tells us; only then is the answer kept.
+        put(&scene.store, snapshot(10, CameBy::Event, "paid")).await;
+        let kept = put(&scene.store, snapshot(10, CameBy::Read { over }, "open")).await;
+        assert_eq!(kept, Kept::Tied, "{what}");
+        assert_eq!(held(&scene.store).await, ("paid".to_owned(), true, false), "{what}: to be read again");
+        assert_eq!(read(&scene.store, 10, "paid").await, Kept::Stored);
+        assert_eq!(held(&scene.store).await, ("paid".to_owned(), false, false), "{what}");
     }
 }
 
 #[tokio::test]
 async fn something_unseen_happened_marks_it_for_reading_again() {
     let scene = Scene::new().await;
-    put(&scene.store, snapshot(10, CameBy::Read, "open")).await;
-    write!(scene.store, |tx| objects::mark_stale(tx, LANE, "invoice", "in_1").await).unwrap();
-    assert_eq!(held(&scene.store).await, ("open".to_owned(), true, false));
-    put(&scene.store, snapshot(12, CameBy::Read, "paid")).await;
-    assert_eq!(held(&scene.store).await, ("paid".to_owned(), false, false));
-    let mut db = scene.store.read().await.unwrap();
-    let elsewhere =
-        objects::get(&mut db, scene.store.keyring(), "acct_1/live", "invoice", "in_1").await.unwrap();
+    let store = &scene.store;
+    read(store, 10, "open").await;
+    let over = objects::version(&mut store.read().await.unwrap(), LANE, "invoice", "in_1").await.unwrap();
+    write!(store, |tx| objects::mark_stale(tx, LANE, "invoice", "in_1").await).unwrap();
+    assert_eq!(held(store).await, ("open".to_owned(), true, false));
+    assert_eq!(put(store, snapshot(10, CameBy::Read { over }, "open")).await, Kept::Tied, "read before that");
+    assert_eq!(held(store).await, ("open".to_owned(), true, false));
+    read(store, 10, "paid").await;
+    assert_eq!(held(store).await, ("paid".to_owned(), false, false));
+    let mut db = store.read().await.unwrap();
+    let elsewhere = objects::get(&mut db, store.keyring(), "acct_1/live", "invoice", "in_1").await.unwrap();
     assert!(elsewhere.is_none(), "lanes never mix");
 }

@@ -41,9 +41,8 @@ pub(super) fn keep(
         settings.push(("ingest", "[\"poll\", \"webhook\"]".to_owned()));
         kept.files.push(path);
     }
-    let stands = |setting: &str| {
-        config.origins.get(&format!("stripe.{name}.{setting}")).is_some_and(Origin::is_file)
-    };
+    let stands =
+        |setting: &str| config.origins.get(&format!("stripe.{name}.{setting}")).is_some_and(Origin::is_file);
     let (standing, new): (Vec<_>, Vec<_>) = settings.into_iter().partition(|(setting, _)| stands(setting));
     let lines = |settings: Vec<(&str, String)>| -> Vec<String> {
         settings.into_iter().map(|(setting, value)| format!("{setting} = {value}")).collect()

@@ -13,8 +13,16 @@ use crate::cli::session::Session;
 use crate::config::{self, Config};
 
 /// Every check of a readable configuration. Each is quick and changes nothing.
-const CHECKS: &[fn(&Config, &Session) -> Vec<Finding>] =
-    &[data::check, secrets::check, policies::check, stripe::check, outside::check, approvals, listen::check, audit::check];
+const CHECKS: &[fn(&Config, &Session) -> Vec<Finding>] = &[
+    data::check,
+    secrets::check,
+    policies::check,
+    stripe::check,
+    outside::check,
+    approvals,
+    listen::check,
+    audit::check,
+];
 
 pub fn all(session: &Session) -> Vec<Finding> {
     let config = match config::load(&session.options(), &session.environment) {

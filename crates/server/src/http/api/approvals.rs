@@ -19,11 +19,16 @@ use crate::http::auth::Caller;
 use crate::http::problem::Problem;
 use crate::http::state::AppState;
 
-pub async fn list(State(state): State<AppState>, caller: Caller, query: Query) -> Result<Json<Value>, Problem> {
+pub async fn list(
+    State(state): State<AppState>,
+    caller: Caller,
+    query: Query,
+) -> Result<Json<Value>, Problem> {
     query.only(&["status", "limit", "starting_after"])?;
     let after: Option<ApprovalId> = query.cursor()?;
     let viewer = caller.viewer();
-    let page = state.engine.approvals(query.get("status"), after.as_ref(), query.limit()?, Some(&viewer)).await;
+    let page =
+        state.engine.approvals(query.get("status"), after.as_ref(), query.limit()?, Some(&viewer)).await;
     let page = page.map_err(Problem::in_query)?;
     Ok(page_of("/api/v1/approvals", page))
 }
@@ -108,8 +113,13 @@ async fn refuse_machine(
     approval: ApprovalId,
     choice: Choice,
 ) -> Result<Response, Problem> {
-    let vote =
-        RefusedVote { approval, actor: caller.actor, choice, method: caller.method.to_owned(), why: "not_a_person" };
+    let vote = RefusedVote {
+        approval,
+        actor: caller.actor,
+        choice,
+        method: caller.method.to_owned(),
+        why: "not_a_person",
+    };
     state.engine.record_refused_vote(vote).await?;
     Err(Problem::forbidden("only people vote, with a token of their own; nothing was decided"))
 }

@@ -27,7 +27,10 @@ pub async fn list(State(state): State<AppState>, _: Caller, query: Query) -> Res
     };
     let after: Option<CaseId> = query.cursor()?;
     if filter.state.as_deref().is_some_and(|state| !CaseState::WORDS.contains(&state)) {
-        return Err(Problem::bad_request("state", format!("state is one of {}", CaseState::WORDS.join(", "))));
+        return Err(Problem::bad_request(
+            "state",
+            format!("state is one of {}", CaseState::WORDS.join(", ")),
+        ));
     }
     let page = state.engine.cases(filter, after.as_ref(), query.limit()?).await.map_err(Problem::in_query)?;
     Ok(page_of("/api/v1/cases", page))

@@ -31,9 +31,15 @@ impl Drop for Turn<'_> {
 fn key_of(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let mut values = headers.get_all("idempotency-key").iter();
     let Some(value) = values.next() else { return Ok(None) };
-    let bad = || Problem::bad_request("Idempotency-Key", "an idempotency key is 1 to 255 visible characters, sent once");
+    let bad = || {
+        Problem::bad_request(
+            "Idempotency-Key",
+            "an idempotency key is 1 to 255 visible characters, sent once",
+        )
+    };
     let text = value.to_str().map_err(|_| bad())?;
-    let fits = !text.is_empty() && text.len() <= KEY_MAX && text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    let fits =
+        !text.is_empty() && text.len() <= KEY_MAX && text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
     if !fits || values.next().is_some() {
         return Err(bad());
     }
@@ -59,8 +65,7 @@ pub async fn once(
         return replay(&kept, &request_hash);
     }
     let (status, body) = answer.await?;
-    let kept =
-        Kept { request_hash, status: i64::from(status.as_u16()), answer: body.to_string() };
+    let kept = Kept { request_hash, status: i64::from(status.as_u16()), answer: body.to_string() };
     state.engine.keep_answer(&actor, &key, kept).await?;
     drop(turn);
     Ok((status, Json(body)).into_response())

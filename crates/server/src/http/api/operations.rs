@@ -51,7 +51,11 @@ pub struct KillBody {
 }
 
 /// Anybody with a say may stop things.
-pub async fn kill(State(state): State<AppState>, caller: Caller, body: Body<KillBody>) -> Result<Json<Value>, Problem> {
+pub async fn kill(
+    State(state): State<AppState>,
+    caller: Caller,
+    body: Body<KillBody>,
+) -> Result<Json<Value>, Problem> {
     caller.require(&[Role::Platform, Role::Operator, Role::Controller])?;
     state.engine.kill(&caller.actor, &body.value.scope, &body.value.reason).await?;
     Ok(Json(json!({"object": "kill_switch", "scope": body.value.scope, "thrown": true})))
@@ -68,7 +72,11 @@ pub async fn revive(
     Ok(Json(json!({"object": "kill_switch", "scope": scope, "thrown": false})))
 }
 
-pub async fn dead_letters(State(state): State<AppState>, _: Caller, query: Query) -> Result<Json<Value>, Problem> {
+pub async fn dead_letters(
+    State(state): State<AppState>,
+    _: Caller,
+    query: Query,
+) -> Result<Json<Value>, Problem> {
     query.only(&["limit"])?;
     Ok(page_of("/api/v1/dead_letters", state.engine.dead_letters(query.limit()?).await?))
 }

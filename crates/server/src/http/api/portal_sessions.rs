@@ -39,7 +39,11 @@ pub async fn create(
         let by = if ids.is_empty() { "no policy permits it".to_owned() } else { ids.join(", ") };
         return Err(Problem {
             details: Some(json!({"policies": ids})),
-            ..Problem::new(StatusCode::FORBIDDEN, "blocked_by_policy", format!("denied: {by}. Nothing was sent to Stripe."))
+            ..Problem::new(
+                StatusCode::FORBIDDEN,
+                "blocked_by_policy",
+                format!("denied: {by}. Nothing was sent to Stripe."),
+            )
         });
     }
     let document = json!({
@@ -62,6 +66,7 @@ pub async fn take(
     caller.require(&bursar_domain::role::Role::ALL)?;
     let proposal: ProposalId = id(&proposal, "portal session request")?;
     let url = state.engine.take_portal_url(&proposal);
-    let url = url.ok_or_else(|| Problem::not_found("link: it was handed over, has ended, or is not approved"))?;
+    let url =
+        url.ok_or_else(|| Problem::not_found("link: it was handed over, has ended, or is not approved"))?;
     Ok(Json(json!({"object": "portal_session_request", "id": proposal.as_str(), "url": url.expose_secret()})))
 }

@@ -25,7 +25,10 @@ impl Query {
             Some(other) => {
                 let shown: String = other.chars().take(40).collect();
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                Err(Problem::bad_request("query", format!("unknown parameter `{shown}`; known here: {known}")))
+                Err(Problem::bad_request(
+                    "query",
+                    format!("unknown parameter `{shown}`; known here: {known}"),
+                ))
             }
         }
     }
@@ -45,11 +48,7 @@ impl Query {
 
     /// A cursor that must be an id.
     pub fn cursor<T: std::str::FromStr>(&self) -> Result<Option<T>, Problem> {
-        self.get("starting_after")
-            .map(|text| {
-                text.parse().map_err(|_| not_a_cursor())
-            })
-            .transpose()
+        self.get("starting_after").map(|text| text.parse().map_err(|_| not_a_cursor())).transpose()
     }
 }
 

@@ -32,7 +32,11 @@ pub async fn event(
     Ok(Json(state.engine.event(&id).await?))
 }
 
-pub async fn quarantine(State(state): State<AppState>, _: Caller, query: Query) -> Result<Json<Value>, Problem> {
+pub async fn quarantine(
+    State(state): State<AppState>,
+    _: Caller,
+    query: Query,
+) -> Result<Json<Value>, Problem> {
     query.only(&["limit"])?;
     Ok(page_of("/api/v1/quarantine", state.engine.quarantined(query.limit()?).await?))
 }
@@ -51,7 +55,11 @@ pub async fn audit(State(state): State<AppState>, _: Caller, query: Query) -> Re
     Ok(page_of("/api/v1/audit", state.engine.audit_entries(query.limit()?, before).await?))
 }
 
-pub async fn verify_audit(State(state): State<AppState>, _: Caller, query: Query) -> Result<Json<Value>, Problem> {
+pub async fn verify_audit(
+    State(state): State<AppState>,
+    _: Caller,
+    query: Query,
+) -> Result<Json<Value>, Problem> {
     query.only(&[])?;
     Ok(Json(json!(state.engine.verify_audit().await?)))
 }

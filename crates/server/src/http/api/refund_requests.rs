@@ -43,7 +43,8 @@ pub async fn create(
             reason: value.reason,
             lane: value.lane,
         };
-        let submitted = state.engine.request_refund(caller.actor.clone(), caller.roles.clone(), request).await?;
+        let submitted =
+            state.engine.request_refund(caller.actor.clone(), caller.roles.clone(), request).await?;
         if submitted.state == ProposalState::Denied {
             // It was filed: the same request again is told the same.
             let problem = denied(&submitted);
@@ -59,7 +60,11 @@ pub async fn create(
 fn denied(submitted: &bursar_engine::Submitted) -> Problem {
     let verdict = &submitted.verdict;
     let ids: Vec<&str> = verdict.policies.iter().map(|policy| policy.id.as_str()).collect();
-    let by = if ids.is_empty() { "no policy permits it".to_owned() } else { format!("denied by {}", ids.join(", ")) };
+    let by = if ids.is_empty() {
+        "no policy permits it".to_owned()
+    } else {
+        format!("denied by {}", ids.join(", "))
+    };
     let hint = verdict
         .policies
         .iter()
@@ -67,8 +72,11 @@ fn denied(submitted: &bursar_engine::Submitted) -> Problem {
         .find_map(|comparison| comparison.counterfactual.as_deref())
         .or_else(|| verdict.notes.first().map(String::as_str));
     let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-    let mut problem =
-        Problem::new(StatusCode::FORBIDDEN, "blocked_by_policy", format!("{by}{hint}. Nothing was sent to Stripe."));
+    let mut problem = Problem::new(
+        StatusCode::FORBIDDEN,
+        "blocked_by_policy",
+        format!("{by}{hint}. Nothing was sent to Stripe."),
+    );
     if submitted.is_over_refund() {
         problem.status = StatusCode::UNPROCESSABLE_ENTITY;
         problem.code = "amount_too_large";

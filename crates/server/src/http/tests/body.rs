@@ -31,7 +31,8 @@ fn replaced(old: &str, new: &str) -> Vec<u8> {
 /// The usual event about an invoice whose amount is written like this.
 fn with_amount(written: &str) -> Vec<u8> {
     let mut event = event("evt_1");
-    event["data"]["object"] = json!({"id": "in_A", "object": "invoice", "amount_due": 7_777_777, "currency": "usd"});
+    event["data"]["object"] =
+        json!({"id": "in_A", "object": "invoice", "amount_due": 7_777_777, "currency": "usd"});
     event.to_string().replace("7777777", written).into_bytes()
 }
 
@@ -47,7 +48,11 @@ fn unusable() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("30: two documents", b"{} {}".to_vec(), "not_json"),
         ("30: no object", b"[]".to_vec(), "field_invalid"),
         ("31: no UTF-8", b"{\"id\":\"\xff\xfe\"}".to_vec(), "not_utf8"),
-        ("32: ten thousand deep", replaced("\"description\":null", &format!("\"description\":{nested}")), "too_deep"),
+        (
+            "32: ten thousand deep",
+            replaced("\"description\":null", &format!("\"description\":{nested}")),
+            "too_deep",
+        ),
         ("33: two ids", replaced("\"id\":\"evt_1\"", "\"id\":\"evt_1\",\"id\":\"evt_2\""), "duplicate_key"),
         ("34: no id", without("id"), "field_missing"),
         ("34: an id of nothing", with("/id", Value::Null), "field_missing"),
@@ -103,8 +108,9 @@ async fn the_same_garbage_is_kept_once() {
 }
 
 fn usable() -> Vec<(&'static str, Vec<u8>)> {
-    let metadata: serde_json::Map<String, Value> =
-        (0..50).map(|n| (format!("<img src=x onerror=alert({n})>"), "'\"><script>{{7*7}}".repeat(27).into())).collect();
+    let metadata: serde_json::Map<String, Value> = (0..50)
+        .map(|n| (format!("<img src=x onerror=alert({n})>"), "'\"><script>{{7*7}}".repeat(27).into()))
+        .collect();
     let mut hostile = event("evt_1");
     hostile["data"]["object"]["metadata"] = metadata.into();
     vec![
@@ -112,7 +118,10 @@ fn usable() -> Vec<(&'static str, Vec<u8>)> {
         ("45: a version nobody knows", with("/api_version", "2099-01-01.zinnia".into())),
         ("46: 1970", with("/created", 0.into())),
         ("46: the last second of 9999", with("/created", 253_402_300_799_i64.into())),
-        ("49: a credit is below zero and may be", with("/data/object", json!({"id": "in_A", "object": "invoice", "total": -500}))),
+        (
+            "49: a credit is below zero and may be",
+            with("/data/object", json!({"id": "in_A", "object": "invoice", "total": -500})),
+        ),
         ("50: three decimals", with_currency("kwd")),
         ("51: NUL in a text", with("/data/object/description", "a NUL \u{0} within".into())),
         ("53: fifty hostile keys", bytes(&hostile)),
@@ -199,6 +208,7 @@ async fn card_numbers_are_masked_before_anything_is_kept() {
     let stored = events::find(&mut db, "evt_1").await.unwrap().unwrap();
     let body = stored.body(&mut db, store.keyring()).await.unwrap();
     assert!(!String::from_utf8_lossy(&body).contains("4111"), "56: {}", String::from_utf8_lossy(&body));
-    let mirrored = bursar_store::objects::get(&mut db, store.keyring(), &stored.lane, "customer", "cus_A").await;
+    let mirrored =
+        bursar_store::objects::get(&mut db, store.keyring(), &stored.lane, "customer", "cus_A").await;
     assert_eq!(mirrored.unwrap().unwrap().body["description"], "card **** **** **** 1111, thanks", "56");
 }

@@ -26,7 +26,11 @@ async fn a_database_that_is_broken_keeps_nothing_and_loses_nothing() {
     {
         stage.sql(breaks).await;
         let answer = deliver(&stage, 10 + number).await;
-        assert_eq!((answer.status, answer.text.as_str()), (503, "not kept; please send it again"), "57: {breaks}");
+        assert_eq!(
+            (answer.status, answer.text.as_str()),
+            (503, "not kept; please send it again"),
+            "57: {breaks}"
+        );
         assert_eq!(answer.header("retry-after"), "1", "57: {breaks}");
         let garbage = stage.deliver(format!("garbage {number}").as_bytes()).await;
         let needs_it = !breaks.contains("events") && !breaks.contains("jobs");
@@ -56,14 +60,22 @@ async fn a_full_line_turns_away_and_keeps_what_it_took() {
     let mut other = stage.database().await;
     sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
     let mut waiting: FuturesUnordered<_> = (0..2_600).map(|number| deliver(&stage, number)).collect();
-    let first = tokio::time::timeout(Duration::from_secs(4), waiting.next()).await.expect("somebody is turned away");
+    let first =
+        tokio::time::timeout(Duration::from_secs(4), waiting.next()).await.expect("somebody is turned away");
     let first = first.unwrap();
     assert_eq!((first.status, first.header("retry-after")), (503, "1"), "61");
     sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
     let rest: Vec<u16> = waiting.map(|answer| answer.status).collect().await;
     let accepted = rest.iter().filter(|status| **status == 200).count();
-    assert!(accepted >= 2_048 && rest.iter().all(|status| [200, 503].contains(status)), "{accepted} were kept");
-    assert_eq!(stage.count("SELECT COUNT(*) FROM events").await, accepted as i64, "61: kept is what was acknowledged");
+    assert!(
+        accepted >= 2_048 && rest.iter().all(|status| [200, 503].contains(status)),
+        "{accepted} were kept"
+    );
+    assert_eq!(
+        stage.count("SELECT COUNT(*) FROM events").await,
+        accepted as i64,
+        "61: kept is what was acknowledged"
+    );
 }
 
 #[tokio::test]

@@ -3,7 +3,9 @@
 use bursar_stripe::signature::sign;
 use serde_json::{Value, json};
 
-use super::stage::{CONNECT_SECRET, CONNECTED, INGEST, INGEST_CONNECT, NOW_S, SECRET, Stage, bytes, event, signed};
+use super::stage::{
+    CONNECT_SECRET, CONNECTED, INGEST, INGEST_CONNECT, NOW_S, SECRET, Setup, Stage, bytes, event, signed,
+};
 
 impl Stage {
     fn lane(&self, account: &str, mode: &str) -> String {
@@ -26,10 +28,11 @@ fn of_account(id: &str, account: Option<&str>) -> Value {
 
 #[tokio::test]
 async fn a_test_event_at_a_live_endpoint_is_kept_and_left_alone() {
-    let stage = Stage::open_in(true).await;
+    let stage = Stage::open_as(Setup { livemode: true, ..Setup::default() }).await;
     let mut failed = event("evt_1");
     failed["type"] = "invoice.payment_failed".into();
-    failed["data"]["object"] = json!({"id": "in_A", "object": "invoice", "status": "open", "customer": "cus_A"});
+    failed["data"]["object"] =
+        json!({"id": "in_A", "object": "invoice", "status": "open", "customer": "cus_A"});
     assert_eq!(stage.deliver(&bytes(&failed)).await.status, 200);
     assert_eq!(stage.lane_of("evt_1").await, stage.lane("", "test"), "42");
     assert_eq!(stage.count("SELECT COUNT(*) FROM jobs").await, 0, "42: not processed");
@@ -60,7 +63,13 @@ async fn an_account_belongs_to_the_endpoint_or_is_kept_apart() {
     for (number, (row, path, secret, account, lane)) in [
         ("the platform's own", INGEST, SECRET, None, Some(stage.lane("", "test"))),
         ("the platform by name", INGEST, SECRET, Some(own.as_str()), Some(stage.lane("", "test"))),
-        ("44: none at the connect endpoint", INGEST_CONNECT, CONNECT_SECRET, None, Some(stage.lane("", "test"))),
+        (
+            "44: none at the connect endpoint",
+            INGEST_CONNECT,
+            CONNECT_SECRET,
+            None,
+            Some(stage.lane("", "test")),
+        ),
         ("a seller's", INGEST_CONNECT, CONNECT_SECRET, Some(CONNECTED), Some(stage.lane(CONNECTED, "test"))),
         ("43: nobody we know", INGEST_CONNECT, CONNECT_SECRET, Some("acct_1Stranger"), None),
         ("43: nor at the other endpoint", INGEST, SECRET, Some("acct_1Stranger"), None),
@@ -73,11 +82,14 @@ async fn an_account_belongs_to_the_endpoint_or_is_kept_apart() {
         assert_eq!(answer.status, 200, "{row}");
         match lane {
             Some(lane) => assert_eq!(stage.lane_of(&id).await, lane, "{row}"),
-            None => assert_eq!(stage.get("priya", &format!("/api/v1/events/{id}")).await.status, 404, "{row}"),
+            None => {
+                assert_eq!(stage.get("priya", &format!("/api/v1/events/{id}")).await.status, 404, "{row}")
+            }
         }
     }
     assert_eq!(stage.counted("bursar_events_quarantined_total{reason=\"account_unknown\"}"), 2, "43");
-    let seller = format!("SELECT COUNT(*) FROM jobs WHERE lane = '{CONNECTED}/test' AND payload NOT LIKE '%evt_3%'");
+    let seller =
+        format!("SELECT COUNT(*) FROM jobs WHERE lane = '{CONNECTED}/test' AND payload NOT LIKE '%evt_3%'");
     assert_eq!(stage.count(&seller).await, 0, "44: nothing but its own reached the seller");
 }
 
@@ -179,7 +191,11 @@ async fn deleted_before_created_ends_deleted() {
         stage.deliver(&about(change(&format!("evt_c{pair}"), "customer.created", created_s))).await;
         stage.settle().await;
     }
-    assert_eq!(stage.count("SELECT COUNT(*) FROM objects WHERE kind = 'customer' AND deleted").await, 2, "55");
+    assert_eq!(
+        stage.count("SELECT COUNT(*) FROM objects WHERE kind = 'customer' AND deleted").await,
+        2,
+        "55"
+    );
 }
 
 #[tokio::test]

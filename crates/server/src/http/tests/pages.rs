@@ -21,13 +21,17 @@ fn check(answer: &super::stage::Answer, what: &str) {
     }
     assert!(answer.header("request-id").starts_with("req_"), "{what}");
     assert!(!answer.header("cache-control").is_empty(), "{what}");
-    assert!(answer.headers.get("server").is_none() && answer.headers.get("access-control-allow-origin").is_none());
+    assert!(
+        answer.headers.get("server").is_none() && answer.headers.get("access-control-allow-origin").is_none()
+    );
 }
 
 #[tokio::test]
 async fn every_answer_carries_the_headers() {
     let stage = Stage::open().await;
-    for path in ["/healthz", "/livez", "/readyz", "/metrics", "/", "/login", "/inbox", "/nothing", "/assets/nothing"] {
+    for path in
+        ["/healthz", "/livez", "/readyz", "/metrics", "/", "/login", "/inbox", "/nothing", "/assets/nothing"]
+    {
         let answer = stage.send(Request::get(path).body(Body::empty()).unwrap()).await;
         check(&answer, path);
     }

@@ -4,7 +4,9 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Request};
 use bursar_stripe::signature::{HEADER_BYTES_MAX, sign};
 
-use super::stage::{Answer, CONNECT_SECRET, INGEST, NOW_S, ROLLED_SECRET, SECRET, Stage, bytes, event, signed};
+use super::stage::{
+    Answer, CONNECT_SECRET, INGEST, NOW_S, ROLLED_SECRET, SECRET, Stage, bytes, event, signed,
+};
 
 const REFUSED: &str = "the signature does not verify";
 
@@ -42,7 +44,10 @@ fn wrong_headers() -> Vec<(&'static str, String)> {
         ("11: 63 characters", format!("t={NOW_S},v1={}", &right[..63])),
         ("11: 65 characters", format!("t={NOW_S},v1={right}0")),
         ("13: ten thousand signatures", format!("t={NOW_S}{many}")),
-        ("13: as many as fit, the right one last", format!("t={NOW_S}{},v1={right}", &many[..HEADER_BYTES_MAX / 2])),
+        (
+            "13: as many as fit, the right one last",
+            format!("t={NOW_S}{},v1={right}", &many[..HEADER_BYTES_MAX / 2]),
+        ),
         ("15: 301 s old", at(NOW_S - 301)),
         ("16: 301 s ahead", at(NOW_S + 301)),
         ("19: the secret of the other endpoint", sign(CONNECT_SECRET, NOW_S, &body)),

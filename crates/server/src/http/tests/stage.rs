@@ -54,6 +54,7 @@ const PEOPLE: [(&str, Role); 5] = [
 pub(in crate::http) struct Stage {
     pub(in crate::http) engine: Engine,
     pub(in crate::http) stripe: FakeStripe,
+    pub(in crate::http) stripe_url: String,
     pub(in crate::http) router: Router,
     pub(in crate::http) data: tempfile::TempDir,
     tokens: BTreeMap<&'static str, String>,
@@ -62,13 +63,20 @@ pub(in crate::http) struct Stage {
     _counting: metrics::LocalRecorderGuard<'static>,
 }
 
+/// What differs from the usual.
+#[derive(Default)]
+pub(in crate::http) struct Setup {
+    pub(in crate::http) livemode: bool,
+    /// Approvals need two controllers instead of one.
+    pub(in crate::http) quorum_of_two: bool,
+}
+
 impl Stage {
     pub(in crate::http) async fn open() -> Self {
-        Self::open_in(false).await
+        Self::open_as(Setup::default()).await
     }
 
-    /// In live mode where wished.
-    pub(in crate::http) async fn open_in(livemode: bool) -> Self {
+    pub(in crate::http) async fn open_as(setup: Setup) -> Self {
         // TLS is never used here, and clients still want to know whose it would be.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
@@ -76,15 +84,23 @@ impl Stage {
         // One thread runs a whole test, and its numbers are its own.
         let counting = metrics::set_default_local_recorder(Box::leak(Box::new(recorder)));
         let data = tempfile::tempdir().unwrap();
-        let stripe = FakeStripe::open(Options { livemode, start_s: NOW_S, ..Options::default() }).unwrap();
-        let api_base = serve_stripe(&stripe).await;
+        let stripe =
+            FakeStripe::open(Options { livemode: setup.livemode, start_s: NOW_S, ..Options::default() })
+                .unwrap();
+        let stripe_url = serve_stripe(&stripe).await;
         let machine_s = Arc::new(AtomicI64::new(NOW_S));
         let (business, machine) = (stripe.clock(), Arc::clone(&machine_s));
         let clocks = Clocks::given(
             move || BusinessTime::from_unix_s(business.now_s()),
             move || MachineTime::from_micros(machine.load(Ordering::Relaxed) * 1_000_000),
         );
-        let engine = Engine::open(settings(data.path(), api_base, &stripe), clocks).await.unwrap();
+        let mut settings = settings(data.path(), stripe_url.clone(), &stripe);
+        if setup.quorum_of_two {
+            for file in &mut settings.policies {
+                file.text = file.text.replace("@ask(\"controller\")", "@ask(\"controller\")\n@quorum(\"2\")");
+            }
+        }
+        let engine = Engine::open(settings, clocks).await.unwrap();
         engine.start().await.unwrap();
         let state = AppState {
             engine: engine.clone(),
@@ -96,8 +112,17 @@ impl Stage {
             deadlines: DEADLINES,
         };
         let router = crate::http::router(state);
-        let mut stage =
-            Self { engine, stripe, router, data, tokens: BTreeMap::new(), machine_s, numbers, _counting: counting };
+        let mut stage = Self {
+            engine,
+            stripe,
+            stripe_url,
+            router,
+            data,
+            tokens: BTreeMap::new(),
+            machine_s,
+            numbers,
+            _counting: counting,
+        };
         for (name, role) in PEOPLE {
             let person = NewPerson {
                 email: format!("{name}@northwind.example"),
@@ -114,7 +139,8 @@ impl Stage {
 
     /// A new token of a person.
     pub(in crate::http) async fn token(&self, name: &str, kind: &str, expires_at: Option<i64>) -> String {
-        let person = self.engine.person_by_email(&format!("{name}@northwind.example")).await.unwrap().unwrap();
+        let person =
+            self.engine.person_by_email(&format!("{name}@northwind.example")).await.unwrap().unwrap();
         let token = new_token(&self.engine, kind);
         let row = Token {
             id: self.engine.new_token_id(),
@@ -180,8 +206,31 @@ impl Stage {
     }
 
     pub(in crate::http) async fn post(&self, name: &str, path: &str, body: &Value) -> Answer {
+        self.post_text(name, path, &body.to_string()).await
+    }
+
+    pub(in crate::http) async fn post_text(&self, name: &str, path: &str, body: &str) -> Answer {
         let request = Request::post(path).header(header::AUTHORIZATION, self.bearer(name));
+        self.send(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+
+    /// The same under an `Idempotency-Key`.
+    pub(in crate::http) async fn post_once(&self, name: &str, path: &str, key: &str, body: &Value) -> Answer {
+        let key = axum::http::HeaderValue::from_bytes(key.as_bytes()).unwrap();
+        let request = Request::post(path)
+            .header(header::AUTHORIZATION, self.bearer(name))
+            .header("idempotency-key", key);
         self.send(request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
+    /// A refund that Sam asked for and that a controller must decide: its approval.
+    pub(in crate::http) async fn asked(&self) -> Value {
+        let charge = self.charge(64_000, "usd");
+        let body = json!({"charge": charge, "reason": "ordered twice"});
+        let answer = self.post("sam", "/api/v1/refund_requests", &body).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        let path = format!("/api/v1/approvals/{}", answer.json()["approval"].as_str().unwrap());
+        self.get("carl", &path).await.json()
     }
 
     /// A body as Stripe would deliver it to the platform's endpoint.
@@ -212,7 +261,8 @@ impl Stage {
     pub(in crate::http) fn made(&self, trigger: &str, wish: Value, kind: &str) -> String {
         let made = self.stripe.trigger(trigger, wish).unwrap();
         let objects = made["objects"].as_array().unwrap();
-        let object = objects.iter().find(|object| object["object"] == kind).expect("the trigger makes such an object");
+        let object =
+            objects.iter().find(|object| object["object"] == kind).expect("the trigger makes such an object");
         object["id"].as_str().unwrap().to_owned()
     }
 

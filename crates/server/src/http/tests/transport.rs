@@ -38,7 +38,13 @@ async fn say(address: SocketAddr, bytes: &[u8]) -> String {
 
 /// The status of every answer in what was heard.
 fn statuses(heard: &str) -> Vec<String> {
-    heard.replace("HTTP/1.0 ", "HTTP/1.1 ").split("HTTP/1.1 ").skip(1).filter_map(|rest| rest.get(..3)).map(str::to_owned).collect()
+    heard
+        .replace("HTTP/1.0 ", "HTTP/1.1 ")
+        .split("HTTP/1.1 ")
+        .skip(1)
+        .filter_map(|rest| rest.get(..3))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn head(path: &str, headers: &str) -> String {
@@ -67,7 +73,11 @@ async fn a_body_that_is_announced_too_large_is_not_waited_for() {
         assert!(heard.to_ascii_lowercase().contains("connection: close"), "24: {heard}");
     }
     let asks_first = head(INGEST, "content-length: 1073741824\r\nexpect: 100-continue\r\n");
-    assert_eq!(statuses(&say(address, asks_first.as_bytes()).await), ["413"], "24: nobody is told to continue");
+    assert_eq!(
+        statuses(&say(address, asks_first.as_bytes()).await),
+        ["413"],
+        "24: nobody is told to continue"
+    );
 }
 
 #[tokio::test]
@@ -88,7 +98,11 @@ async fn a_sender_that_stalls_is_let_go() {
     for (row, request, expected) in [
         ("25: five bytes of ten", head(INGEST, "content-length: 10\r\n") + "hello", vec!["408"]),
         ("25: none of ten", head(INGEST_CONNECT, "content-length: 10\r\n"), vec!["408"]),
-        ("27: chunks without end", head(INGEST, "transfer-encoding: chunked\r\n") + "5\r\nhello\r\n", vec!["408"]),
+        (
+            "27: chunks without end",
+            head(INGEST, "transfer-encoding: chunked\r\n") + "5\r\nhello\r\n",
+            vec!["408"],
+        ),
         ("27: half a chunk", head(INGEST, "transfer-encoding: chunked\r\n") + "5\r\nhel", vec!["408"]),
         (
             "25: at the API",
@@ -113,7 +127,11 @@ async fn a_length_said_twice_is_refused_and_the_connection_closed() {
     for (row, request, expected) in [
         ("26: length first", head(INGEST, &format!("{length}{chunked}")) + body + &smuggled, vec!["400"]),
         ("26: chunks first", head(INGEST, &format!("{chunked}{length}")) + body + &smuggled, vec!["400"]),
-        ("26: after a good one", good.clone() + &head(INGEST, &format!("{chunked}{length}")) + body, vec!["200", "400"]),
+        (
+            "26: after a good one",
+            good.clone() + &head(INGEST, &format!("{chunked}{length}")) + body,
+            vec!["200", "400"],
+        ),
         ("two lengths", head(INGEST, "content-length: 4\r\ncontent-length: 5\r\n") + "hello", vec!["400"]),
         ("an unknown encoding", head(INGEST, "transfer-encoding: cow\r\n") + body, vec!["400"]),
         ("a length that is a word", head(INGEST, "content-length: five\r\n") + "hello", vec!["400"]),
@@ -128,7 +146,8 @@ async fn chunks_that_end_are_as_good_as_a_length() {
     let address = listening(&stage).await;
     let body = bytes(&event("evt_1"));
     let signature = sign(SECRET, NOW_S, &body);
-    let headers = format!("transfer-encoding: chunked\r\nstripe-signature: {signature}\r\nconnection: close\r\n");
+    let headers =
+        format!("transfer-encoding: chunked\r\nstripe-signature: {signature}\r\nconnection: close\r\n");
     let mut request = head(INGEST, &headers).into_bytes();
     for piece in body.chunks(100) {
         request.extend(format!("{:x}\r\n", piece.len()).into_bytes());
@@ -151,8 +170,16 @@ async fn a_request_names_its_host_once() {
         ("HTTP/1.0 with", format!("GET /healthz HTTP/1.0\r\nhost: {HOST}\r\n{body}"), "200"),
         ("two", format!("GET /healthz HTTP/1.1\r\nhost: {HOST}\r\nhost: {HOST}\r\n{body}"), "400"),
         ("84: another", format!("GET /healthz HTTP/1.1\r\nhost: evil.example\r\n{body}"), "421"),
-        ("84: in the request line", format!("GET http://evil.example/healthz HTTP/1.1\r\nhost: {HOST}\r\n{body}"), "421"),
-        ("84: only there right", format!("GET http://{HOST}/healthz HTTP/1.1\r\nhost: evil.example\r\n{body}"), "421"),
+        (
+            "84: in the request line",
+            format!("GET http://evil.example/healthz HTTP/1.1\r\nhost: {HOST}\r\n{body}"),
+            "421",
+        ),
+        (
+            "84: only there right",
+            format!("GET http://{HOST}/healthz HTTP/1.1\r\nhost: evil.example\r\n{body}"),
+            "421",
+        ),
         ("any spelling", format!("GET /healthz HTTP/1.1\r\nHOST: LOCALHOST:7171\r\n{body}"), "200"),
         ("no HTTP at all", "hello\r\n\r\n".to_owned(), "400"),
     ] {
@@ -164,7 +191,8 @@ async fn a_request_names_its_host_once() {
 async fn deliveries_are_posts() {
     let stage = Stage::open().await;
     for path in [INGEST, INGEST_CONNECT] {
-        for method in [Method::GET, Method::HEAD, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS] {
+        for method in [Method::GET, Method::HEAD, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS]
+        {
             let request = Request::builder().method(method.clone()).uri(path).body(Body::empty()).unwrap();
             let answer = stage.send(request).await;
             assert_eq!((answer.status, answer.header("allow")), (405, "POST"), "20: {method} {path}");
@@ -200,7 +228,15 @@ async fn endpoints_that_are_not_there_are_all_alike() {
     let stage = Stage::open().await;
     let body = bytes(&event("evt_1"));
     let mut heard = Vec::new();
-    for path in ["/ingest", "/ingest/", "/ingest/stripe/", "/ingest/stripe/other", "/ingest/paypal", "/webhooks", "/INGEST/stripe"] {
+    for path in [
+        "/ingest",
+        "/ingest/",
+        "/ingest/stripe/",
+        "/ingest/stripe/other",
+        "/ingest/paypal",
+        "/webhooks",
+        "/INGEST/stripe",
+    ] {
         let answer = stage.send(super::stage::signed(path, SECRET, &body)).await;
         assert_eq!(answer.status, 404, "29: {path}");
         heard.push(answer.text);

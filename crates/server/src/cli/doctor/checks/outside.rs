@@ -25,7 +25,11 @@ pub fn check(config: &Config, _: &Session) -> Vec<Finding> {
         Ok(Exit::Done)
     });
     if asked.is_err() {
-        found.push(Finding::doubtful("stripe.answer", "this machine gives no threads or timers", "try again"));
+        found.push(Finding::doubtful(
+            "stripe.answer",
+            "this machine gives no threads or timers",
+            "try again",
+        ));
     }
     found
 }
@@ -35,11 +39,15 @@ async fn account(name: &str, stripe: &crate::config::Stripe) -> Vec<Finding> {
         Ok(Some(connection)) => connection,
         // A missing key is another check's finding.
         Ok(None) => return Vec::new(),
-        Err(error) => return vec![Finding::sick("stripe.answer", format!("{error:#}"), format!("[stripe.{name}]"))],
+        Err(error) => {
+            return vec![Finding::sick("stripe.answer", format!("{error:#}"), format!("[stripe.{name}]"))];
+        }
     };
     let fix = format!("bursar connect stripe --name {name}");
     match tokio::time::timeout(PATIENCE, connect::examine(&connection)).await {
-        Err(_) => vec![Finding::sick("stripe.answer", format!("[stripe.{name}] did not answer in time"), fix)],
+        Err(_) => {
+            vec![Finding::sick("stripe.answer", format!("[stripe.{name}] did not answer in time"), fix)]
+        }
         Ok(Err(error)) => vec![Finding::sick("stripe.answer", format!("[stripe.{name}] {error}"), fix)],
         Ok(Ok(examined)) => {
             let who = examined.name.as_deref().unwrap_or_default();

@@ -1,1 +1,15 @@
-//! The API over the real router, row by row.
+//! The API over the real router, row by row: who may call, what may be asked, who may decide, and what Stripe's bad days
+//! look like from here.
+
+mod approvals;
+mod callers;
+mod envelope;
+mod keys;
+mod lists;
+mod operations;
+mod records;
+mod refunds;
+mod routes;
+mod stripe_down;
+
+use crate::http::tests::stage::{self, Answer, Stage};

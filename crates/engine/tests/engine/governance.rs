@@ -1,0 +1,214 @@
+//! Between the decision and the socket the world moves on: what no longer holds is not sent.
+
+use std::time::Duration;
+
+use bursar_domain::actor::Actor;
+use bursar_domain::approval::{Choice, Tally, VoteError};
+use bursar_domain::id::ApprovalId;
+use bursar_domain::proposal::ProposalState;
+use bursar_domain::role::Role;
+use bursar_engine::{CrashPoint, Error, NewPerson, Submitted};
+use bursar_policy::PolicyFile;
+
+use crate::scene::{Scene, Who, Wish};
+
+/// A refund that waits for a controller, and the controller.
+async fn asking(scene: &Scene) -> (String, Submitted, ApprovalId, Who) {
+    let charge = scene.stage.charge(64_000);
+    let asked = scene.ask(&charge, 30_000).await.unwrap();
+    let approval = asked.approval.clone().unwrap();
+    let carl = scene.who("Carl", &[Role::Controller]).await;
+    (charge, asked, approval, carl)
+}
+
+/// Ends as void, for a reason that says so, with nothing sent.
+async fn assert_void(scene: &Scene, asked: &Submitted, why: &str) {
+    scene.live_until(&asked.proposal, ProposalState::Void).await;
+    let told = scene.why(&asked.proposal).await;
+    assert!(told.contains(why), "{told}");
+    assert!(scene.execution(&asked.proposal).await.is_none(), "not even an intent");
+    assert!(scene.stage.our_effects().is_empty());
+    scene.assert_audit().await;
+}
+
+#[tokio::test]
+async fn an_approval_expires_by_stripes_time_and_cannot_be_voted_on_any_more() {
+    let scene = Scene::new(Wish::default()).await;
+    let (charge, asked, approval, carl) = asking(&scene).await;
+    scene.pass_machine(Duration::from_hours(48));
+    scene.quiet().await;
+    assert_eq!(scene.state(&asked.proposal).await, ProposalState::Asking, "the wall clock does not count");
+    scene.pass_business(Duration::from_hours(24));
+    let late = scene.vote(&carl, &approval, Choice::Approve).await;
+    assert!(matches!(late, Err(Error::Vote(VoteError::Expired))), "{late:?}");
+    scene.live_until(&asked.proposal, ProposalState::Expired).await;
+    let later = scene.vote(&carl, &approval, Choice::Approve).await;
+    assert!(matches!(later, Err(Error::Vote(VoteError::Expired))), "{later:?}");
+    assert!(scene.stage.gate.written().is_empty());
+    assert_eq!(scene.cases(&charge).await[0]["state"], "closed");
+    scene.assert_audit().await;
+}
+
+#[tokio::test]
+async fn a_charge_that_was_refunded_elsewhere_meanwhile_voids_the_approval() {
+    let scene = Scene::new(Wish::default()).await;
+    let (charge, asked, approval, carl) = asking(&scene).await;
+    scene.stage.trigger("charge.refunded", serde_json::json!({"charge": charge, "amount": 10_000}));
+    assert_eq!(scene.vote(&carl, &approval, Choice::Approve).await.unwrap(), Tally::Met);
+    assert_void(&scene, &asked, "refundable changed").await;
+}
+
+#[tokio::test]
+async fn a_charge_that_was_disputed_meanwhile_voids_the_approval() {
+    let scene = Scene::new(Wish::default()).await;
+    let (charge, asked, approval, carl) = asking(&scene).await;
+    scene.stage.trigger("charge.dispute.created", serde_json::json!({"charge": charge}));
+    scene.vote(&carl, &approval, Choice::Approve).await.unwrap();
+    assert_void(&scene, &asked, "disputed changed").await;
+}
+
+#[tokio::test]
+async fn a_vote_on_something_else_than_what_stands_decides_nothing() {
+    let scene = Scene::new(Wish::default()).await;
+    let (_, asked, approval, carl) = asking(&scene).await;
+    let shown = scene.vote_on(&carl, &approval, Choice::Approve, &"0".repeat(64)).await;
+    assert!(matches!(shown, Err(Error::Vote(VoteError::DigestChanged))), "{shown:?}");
+    assert_eq!(scene.state(&asked.proposal).await, ProposalState::Asking);
+}
+
+#[tokio::test]
+async fn nobody_decides_on_what_they_asked_for() {
+    let scene = Scene::new(Wish::default()).await;
+    let both = scene.who("Bo", &[Role::Support, Role::Controller]).await;
+    let charge = scene.stage.charge(64_000);
+    let asked = scene.ask_as(&both, &charge, Some(30_000)).await.unwrap();
+    let own = scene.vote(&both, &asked.approval.unwrap(), Choice::Approve).await;
+    assert!(matches!(own, Err(Error::Vote(VoteError::Maker))), "{own:?}");
+}
+
+/// Keeps an approved action from its intent until the test has changed the world.
+async fn hold_before_intent(scene: &Scene) {
+    scene.stage.gate.harm("GET", "/v1/charges/", usize::MAX, crate::gate::Harm::answer(503, ""));
+}
+
+async fn let_go(scene: &Scene) {
+    scene.stage.gate.heal();
+    scene.pass_machine(Duration::from_mins(5));
+}
+
+#[tokio::test]
+async fn a_voter_who_lost_the_role_before_it_was_sent_no_longer_counts() {
+    let scene = Scene::new(Wish::default()).await;
+    let (_, asked, approval, carl) = asking(&scene).await;
+    hold_before_intent(&scene).await;
+    scene.vote(&carl, &approval, Choice::Approve).await.unwrap();
+    let demoted = NewPerson {
+        email: "carl@northwind.example".to_owned(),
+        name: "Carl".to_owned(),
+        roles: vec![Role::Support],
+        password_hash: None,
+    };
+    assert_eq!(scene.engine().save_person(&Actor::Engine, demoted).await.unwrap(), carl.id);
+    let_go(&scene).await;
+    assert_void(&scene, &asked, "votes no longer cover").await;
+}
+
+#[tokio::test]
+async fn a_kill_switch_stops_what_was_approved() {
+    for scope in ["all", "lane", "person"] {
+        let scene = Scene::new(Wish::default()).await;
+        let (_, asked, approval, carl) = asking(&scene).await;
+        hold_before_intent(&scene).await;
+        scene.vote(&carl, &approval, Choice::Approve).await.unwrap();
+        let sam = scene.who("Sam", &[Role::Support]).await;
+        let lane = format!("lane:{}/test", scene.stage.stripe.account_id());
+        let scope = match scope {
+            "lane" => lane,
+            "person" => sam.actor().key(),
+            other => other.to_owned(),
+        };
+        scene.engine().kill(&Actor::Engine, &scope, "drill").await.unwrap();
+        let_go(&scene).await;
+        assert_void(&scene, &asked, "kill switch").await;
+    }
+}
+
+#[tokio::test]
+async fn a_kill_switch_also_holds_up_an_intent_that_outlived_its_process() {
+    let mut scene = Scene::new(Wish::default()).await;
+    let charge = scene.stage.charge(9_000);
+    let reached = scene.engine().stand_still_at(CrashPoint::Intended);
+    let asked = scene.ask(&charge, 5_000).await.unwrap();
+    reached.await.unwrap();
+    scene.engine().kill(&Actor::Engine, "all", "drill").await.unwrap();
+    scene.restart().await;
+    scene.quiet().await;
+    scene.pass_machine(Duration::from_mins(2));
+    scene.quiet().await;
+    assert!(scene.stage.our_effects().is_empty());
+    assert_eq!(scene.state(&asked.proposal).await, ProposalState::Approved, "it waits");
+    let waits = scene.execution(&asked.proposal).await.unwrap().waiting_for.unwrap();
+    assert!(waits.contains("drill"), "and says for what: {waits}");
+    scene.engine().revive(&Actor::Engine, "all").await.unwrap();
+    scene.live_until(&asked.proposal, ProposalState::Done).await;
+    assert_eq!(scene.stage.our_effects().len(), 1);
+    scene.assert_audit().await;
+}
+
+fn two_controllers() -> Wish {
+    let mut wish = Wish::default();
+    wish.policies.retain(|file| !file.path.ends_with("refunds.cedar"));
+    let text = "@id(\"test.two\") @ask(\"controller\") @quorum(\"2\") \
+                permit (principal, action == Bursar::Action::\"refund.create\", resource);";
+    wish.policies.push(PolicyFile::new("test/refunds.cedar", text));
+    wish
+}
+
+#[tokio::test]
+async fn two_must_be_two_people() {
+    let scene = Scene::new(two_controllers()).await;
+    let (_, asked, approval, carl) = asking(&scene).await;
+    assert_eq!(scene.vote(&carl, &approval, Choice::Approve).await.unwrap(), Tally::Open);
+    let twice = scene.vote(&carl, &approval, Choice::Approve).await;
+    assert!(matches!(twice, Err(Error::Vote(VoteError::AlreadyVoted))), "{twice:?}");
+    scene.quiet().await;
+    assert!(scene.stage.our_effects().is_empty());
+    let dora = scene.who("Dora", &[Role::Controller]).await;
+    assert_eq!(scene.vote(&dora, &approval, Choice::Approve).await.unwrap(), Tally::Met);
+    scene.live_until(&asked.proposal, ProposalState::Done).await;
+}
+
+#[tokio::test]
+async fn votes_that_race_are_each_counted_once() {
+    let scene = Scene::new(two_controllers()).await;
+    let (_, asked, approval, carl) = asking(&scene).await;
+    let dora = scene.who("Dora", &[Role::Controller]).await;
+    let emil = scene.who("Emil", &[Role::Controller]).await;
+    let voters = [&carl, &dora, &carl, &emil, &dora, &carl];
+    let votes = voters.map(|who| scene.vote(who, &approval, Choice::Approve));
+    let tallies = futures_util::future::join_all(votes).await;
+    assert_eq!(tallies.iter().filter(|tally| matches!(tally, Ok(Tally::Met))).count(), 1, "{tallies:?}");
+    assert_eq!(tallies.iter().filter(|tally| tally.is_ok()).count(), 2, "two people, two votes");
+    scene.live_until(&asked.proposal, ProposalState::Done).await;
+    assert_eq!(scene.stage.our_effects().len(), 1);
+    scene.assert_audit().await;
+}
+
+#[tokio::test]
+async fn a_stricter_policy_set_voids_what_the_old_one_let_through() {
+    let mut scene = Scene::new(Wish::default()).await;
+    let charge = scene.stage.charge(9_000);
+    hold_before_intent_of_filing(&scene);
+    let asked = scene.ask(&charge, 5_000).await.unwrap();
+    assert_eq!(asked.state, ProposalState::Approved);
+    scene.kill();
+    scene.wish.policies.retain(|file| !file.path.ends_with("refunds.cedar"));
+    scene.stage.gate.heal();
+    scene.restart().await;
+    assert_void(&scene, &asked, "no policy permits this").await;
+}
+
+/// The request itself reads the charge once; what comes after it does not.
+fn hold_before_intent_of_filing(scene: &Scene) {
+    scene.stage.gate.harm_after("GET", "/v1/charges/", 1, usize::MAX, crate::gate::Harm::answer(503, ""));
+}

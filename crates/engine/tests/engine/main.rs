@@ -1,0 +1,18 @@
+//! The engine against a Stripe that behaves, and one that does not: over real sockets, on a real store, on clocks that the
+//! tests hold. What counts is Stripe's ledger: exactly the effects that should be there, and the states that say so.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it is")]
+
+mod ageing;
+mod answers;
+mod crashes;
+mod gate;
+mod governance;
+mod ingest;
+mod letters;
+mod modes;
+mod outages;
+mod recovery;
+mod refunds;
+mod scene;
+mod stage;

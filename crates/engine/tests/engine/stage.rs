@@ -1,0 +1,104 @@
+//! Stripe's side of a scene: charges, invoices that failed, cards that work, and what really happened.
+
+use bursar_fake_stripe::{FakeStripe, Options};
+use serde_json::{Value, json};
+
+use crate::gate::Gate;
+
+/// 21 November 2026, 00:00 UTC.
+pub const NOW_S: i64 = 1_795_219_200;
+
+pub struct Stage {
+    pub stripe: FakeStripe,
+    pub gate: Gate,
+    client: reqwest::Client,
+}
+
+/// An invoice whose payment failed.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    pub event: Value,
+    pub invoice: String,
+    pub customer: String,
+    pub subscription: String,
+}
+
+impl Stage {
+    pub async fn new() -> Stage {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let stripe =
+            FakeStripe::open(Options { start_s: NOW_S, machine_time: || NOW_S, ..Options::default() })
+                .unwrap();
+        let gate = Gate::open(stripe.clone()).await;
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        Stage { stripe, gate, client }
+    }
+
+    /// Objects of a kind that a trigger made.
+    fn of_kind(made: &Value, kind: &str) -> Value {
+        let objects = made["objects"].as_array().unwrap();
+        objects
+            .iter()
+            .find(|object| object["object"] == kind)
+            .unwrap_or_else(|| panic!("no {kind} in {made}"))
+            .clone()
+    }
+
+    pub fn trigger(&self, kind: &str, overrides: Value) -> Value {
+        self.stripe.trigger(kind, overrides).unwrap()
+    }
+
+    /// A paid charge in dollars.
+    pub fn charge(&self, amount: i64) -> String {
+        let made = self.trigger("payment_intent.succeeded", json!({"amount": amount}));
+        Self::of_kind(&made, "charge")["id"].as_str().unwrap().to_owned()
+    }
+
+    pub fn failed_invoice(&self, decline_code: &str) -> Failed {
+        let made = self.trigger("invoice.payment_failed", json!({"decline_code": decline_code}));
+        let id = |kind| Self::of_kind(&made, kind)["id"].as_str().unwrap().to_owned();
+        Failed {
+            invoice: id("invoice"),
+            customer: id("customer"),
+            subscription: id("subscription"),
+            event: made["event"].clone(),
+        }
+    }
+
+    /// A call as somebody else with a key would make it, past the gate's eyes.
+    pub async fn call(&self, method: &str, path: &str, form: &[(&str, &str)]) -> Value {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let request = self.client.request(method.clone(), format!("{}{path}", self.gate.url()));
+        let request = if method == "GET" { request.query(form) } else { request.form(form) };
+        request.bearer_auth(self.stripe.secret_key()).send().await.unwrap().json().await.unwrap()
+    }
+
+    /// The customer gives a card that works, and the subscription uses it from now on.
+    pub async fn give_working_card(&self, failed: &Failed) -> String {
+        let attach = "/v1/payment_methods/pm_card_visa/attach";
+        let card = self.call("POST", attach, &[("customer", &failed.customer)]).await;
+        let card = card["id"].as_str().unwrap_or_else(|| panic!("{card}")).to_owned();
+        let path = format!("/v1/subscriptions/{}", failed.subscription);
+        let changed = self.call("POST", &path, &[("default_payment_method", &card)]).await;
+        assert_eq!(changed["default_payment_method"], card.as_str(), "{changed}");
+        card
+    }
+
+    /// The newest event of a type.
+    pub async fn newest_event(&self, kind: &str) -> Value {
+        let events = self.call("GET", "/v1/events", &[("type", kind), ("limit", "1")]).await;
+        events["data"][0].clone()
+    }
+
+    /// Effects of a kind that really happened.
+    pub fn effects(&self, kind: &str) -> Vec<Value> {
+        self.stripe.ledger().into_iter().filter(|entry| entry["kind"] == kind).collect()
+    }
+
+    /// Effects that carry our key.
+    pub fn our_effects(&self) -> Vec<Value> {
+        let ours =
+            |entry: &Value| entry["idempotency_key"].as_str().is_some_and(|key| key.starts_with("bursar_"));
+        self.stripe.ledger().into_iter().filter(ours).collect()
+    }
+}

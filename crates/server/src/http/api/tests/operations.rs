@@ -1,0 +1,102 @@
+//! What people change about the installation, through the API.
+
+use serde_json::json;
+
+use super::Stage;
+
+#[tokio::test]
+async fn a_mode_is_set_where_it_makes_sense() {
+    let stage = Stage::open().await;
+    let own = format!("{}/test", stage.stripe.account_id());
+    for (body, status) in [
+        (json!({"playbook": "recovery", "mode": "assist"}), 200),
+        (json!({"playbook": "recovery", "lane": own, "mode": "observe"}), 200),
+        (json!({"playbook": "recovery", "lane": own.replace("/test", "/live"), "mode": "automate"}), 404),
+        (json!({"playbook": "roulette", "mode": "automate"}), 422),
+        (json!({"playbook": "recovery", "mode": "yolo"}), 422),
+        (json!({"playbook": "recovery"}), 422),
+        (json!({"playbook": "recovery", "mode": "assist", "force": true}), 422),
+    ] {
+        let answer = stage.post("carl", "/api/v1/modes", &body).await;
+        assert_eq!(answer.status, status, "{body}: {}", answer.text);
+    }
+    let modes = stage.get("sam", "/api/v1/modes").await.json();
+    assert!(
+        modes["data"].as_array().unwrap().iter().any(|row| row["lane"] == own && row["mode"] == "observe"),
+        "{modes}"
+    );
+    assert_eq!(stage.audited("mode.set").await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_kill_switch_stops_what_was_agreed_to() {
+    let stage = Stage::open().await;
+    let approval = stage.asked().await;
+    assert_eq!(
+        stage
+            .post("olivia", "/api/v1/kill_switches", &json!({"scope": "all", "reason": "drill"}))
+            .await
+            .status,
+        200
+    );
+    let path = format!("/api/v1/approvals/{}/approve", approval["id"].as_str().unwrap());
+    let answer = stage.post("carl", &path, &json!({"digest": approval["digest"]})).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    stage.settle().await;
+    assert_eq!(stage.refunds(), 0, "nothing is sent under a kill switch");
+    assert_eq!(stage.get("sam", "/api/v1/status").await.json()["status"], "degraded");
+}
+
+#[tokio::test]
+async fn a_kill_switch_is_thrown_by_name_and_reset_by_few() {
+    let stage = Stage::open().await;
+    for (body, status) in [
+        (json!({"scope": "lane:acct_1/test", "reason": "drill"}), 200),
+        (json!({"scope": "everything", "reason": "drill"}), 422),
+        (json!({"scope": "", "reason": "drill"}), 422),
+        (json!({"scope": "all"}), 422),
+    ] {
+        assert_eq!(stage.post("olivia", "/api/v1/kill_switches", &body).await.status, status, "{body}");
+    }
+    let revive = |name: &'static str, scope: &str| {
+        let request = axum::http::Request::delete(format!("/api/v1/kill_switches/{scope}"));
+        let request = request.header("authorization", stage.bearer(name));
+        stage.send(request.body(axum::body::Body::empty()).unwrap())
+    };
+    assert_eq!(revive("olivia", "lane:acct_1%2Ftest").await.status, 403);
+    assert_eq!(stage.count("SELECT COUNT(*) FROM kill_switches").await, 1);
+    assert_eq!(revive("carl", "lane:acct_1%2Ftest").await.status, 200);
+    assert_eq!(stage.count("SELECT COUNT(*) FROM kill_switches").await, 0);
+    assert_eq!(revive("carl", "lane:acct_1%2Ftest").await.status, 404, "it is not thrown");
+    assert_eq!(
+        (stage.audited("kill_switch.thrown").await.len(), stage.audited("kill_switch.reset").await.len()),
+        (1, 1)
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_there_cannot_be_done() {
+    let stage = Stage::open().await;
+    for path in ["/api/v1/dead_letters/job_x/retry", "/api/v1/tasks/task_x/done", "/api/v1/tasks/%2e%2e/done"]
+    {
+        let answer = stage.post("olivia", path, &json!({})).await;
+        assert_eq!(answer.refusal(), (404, "resource_missing".to_owned()), "{path}");
+    }
+    assert_eq!(stage.audited("task.done").await.len(), 0, "and nothing is recorded as done");
+}
+
+#[tokio::test]
+async fn a_poisonous_event_parks_itself_alone() {
+    let stage = Stage::open().await;
+    stage.sql("INSERT INTO jobs VALUES ('job_poison', 'acct_x/test', 'nonsense', 'k', '{}', 'queued', 'machine', 0, 0, 4, 0, 0, NULL)").await;
+    let approval = stage.asked().await;
+    let path = format!("/api/v1/approvals/{}/approve", approval["id"].as_str().unwrap());
+    stage.post("carl", &path, &json!({"digest": approval["digest"]})).await;
+    stage.settle().await;
+    assert_eq!(stage.refunds(), 1, "others flow");
+    let dead = stage.get("priya", "/api/v1/dead_letters").await.json();
+    assert_eq!(dead["data"].as_array().unwrap().len(), 1, "T34: {dead}");
+    assert_eq!(dead["data"][0]["id"], "job_poison");
+    assert_eq!(stage.post("priya", "/api/v1/dead_letters/job_poison/retry", &json!({})).await.status, 200);
+    assert_eq!(stage.audited("dead_letter.retried").await.len(), 1);
+}
