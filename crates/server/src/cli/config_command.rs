@@ -78,7 +78,9 @@ fn check(session: &Session) -> Outcome {
     let output = &session.output;
     let mut problems = rules_in_order(&config);
     if let Some(last) = problems.pop() {
-        problems.iter().for_each(|problem| output.failure(problem));
+        for problem in &problems {
+            output.failure(problem);
+        }
         return Err(last);
     }
     let file = config.file.as_ref().map(|file| file.display().to_string());

@@ -46,7 +46,7 @@ fn broken(report: &Report, bad: &audit::Finding) -> Failure {
             format!("number {} {}", bad.seq.map(|seq| seq.to_string()).unwrap_or_default(), part(&bad.entry)),
         )
         .note("place", format!("{} {} in {}", bad.what, part(&bad.key), part(&bad.table)))
-        .note("sound", format!("{} entries before it", report.entries))
+        .note("checked", format!("{} entries, {} rows", report.entries, report.rows))
         .help(format!(
             "keep a copy of the data directory as it is, and compare with your last backup at {place}"
         ))
