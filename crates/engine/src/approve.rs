@@ -223,6 +223,20 @@ async fn count(
     let body = json!({"approval": approval.id.as_str(), "choice": cast.choice.as_str(), "reason": cast.reason,
         "method": cast.method});
     note(tx, keyring, case, "vote", &actor, body, (ballot.now, ballot.at)).await?;
+    follow(tx, keyring, case, proposal, &approval, ballot, tally).await?;
+    Ok(tally)
+}
+
+/// What the votes lead to: an execution, an end, or more waiting.
+async fn follow(
+    tx: &mut Tx,
+    keyring: &bursar_store::seal::Keyring,
+    case: &Case,
+    proposal: &Proposal,
+    approval: &Approval,
+    ballot: Ballot,
+    tally: Tally,
+) -> Result<()> {
     match tally {
         Tally::Open => {}
         Tally::Met => {
@@ -241,12 +255,11 @@ async fn count(
         }
         Tally::Refused => {
             let [_, entry] = ballot.entries;
-            let why = cast.reason.clone().unwrap_or_default();
             let ending = Ending {
                 to: ProposalState::Rejected,
                 approval_to: ApprovalState::Refused,
-                why,
-                by: actor.key(),
+                why: ballot.cast.reason.unwrap_or_default(),
+                by: format!("person:{}", ballot.cast.person),
                 now: ballot.now,
                 at: ballot.at,
                 entry,
@@ -256,7 +269,7 @@ async fn count(
             settle_own_case(tx, keyring, case.clone(), "rejected", ballot.now, ballot.at).await?;
         }
     }
-    Ok(tally)
+    Ok(())
 }
 
 /// What the voter came with, less what they were taken meanwhile.

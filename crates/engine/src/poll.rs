@@ -56,7 +56,7 @@ pub(crate) async fn connect_later(engine: Engine, connection: Connection) {
         match connected.await {
             Ok(()) => return tracing::info!(connection = %connection.name, "connected"),
             Err(error) => {
-                tracing::warn!(connection = %connection.name, %error, "not connected yet; trying again")
+                tracing::warn!(connection = %connection.name, %error, "not connected yet; trying again");
             }
         }
     }

@@ -75,32 +75,9 @@ impl Engine {
         let expires_at = (ruling == Ruling::Ask).then(|| now.plus(expiry));
         let digest = proposal::digest(lane, &draft.action, &draft.facts, expires_at)
             .map_err(|error| Error::Broken(error.to_string()))?;
-        let id = ProposalId::from_entropy(self.inner.entropy.id());
-        let makers = draft.actor.person().cloned().into_iter().collect();
-        let approval = expires_at.map(|expires_at| Approval {
-            id: ApprovalId::from_entropy(self.inner.entropy.id()),
-            lane: lane.to_string(),
-            proposal: id.clone(),
-            case: case.clone(),
-            digest: digest.clone(),
-            state: ApprovalState::Open,
-            requirements: draft.judged.effective.requirements.clone(),
-            makers,
-            opened_at: now,
-            expires_at,
-            closed_at: None,
-            closed_why: None,
-        });
-        let mut follow_up = Vec::new();
-        if let Some(approval) = &approval {
-            follow_up.push(self.expiry_job(approval));
-        }
-        if state == ProposalState::Approved {
-            follow_up.push(self.execute_job(lane, &draft.action, &id));
-        }
         let settled = matches!(state, ProposalState::Observed | ProposalState::Denied);
         let proposal = Proposal {
-            id,
+            id: ProposalId::from_entropy(self.inner.entropy.id()),
             lane: lane.to_string(),
             case: case.clone(),
             decision: draft.decision,
@@ -123,8 +100,35 @@ impl Engine {
                 facts: draft.facts,
             },
         };
+        let approval = self.approval_of(&proposal);
+        let mut follow_up = Vec::new();
+        if let Some(approval) = &approval {
+            follow_up.push(self.expiry_job(approval));
+        }
+        if proposal.state == ProposalState::Approved {
+            follow_up.push(self.execute_job(lane, &proposal.content.action, &proposal.id));
+        }
         let at = self.inner.clocks.machine().micros();
         Ok(Filing { proposal, approval, jobs: follow_up, entry: self.audit_id(), at })
+    }
+
+    /// The question to people, where the proposal waits for them.
+    fn approval_of(&self, proposal: &Proposal) -> Option<Approval> {
+        let expires_at = proposal.expires_at?;
+        Some(Approval {
+            id: ApprovalId::from_entropy(self.inner.entropy.id()),
+            lane: proposal.lane.clone(),
+            proposal: proposal.id.clone(),
+            case: proposal.case.clone(),
+            digest: proposal.digest.clone(),
+            state: ApprovalState::Open,
+            requirements: proposal.verdict.requirements.clone(),
+            makers: proposal.actor.person().cloned().into_iter().collect(),
+            opened_at: proposal.proposed_at,
+            expires_at,
+            closed_at: None,
+            closed_why: None,
+        })
     }
 
     pub(crate) fn execute_job(&self, lane: &Lane, action: &Action, proposal: &ProposalId) -> NewJob {

@@ -107,7 +107,7 @@ impl Db {
         Ok(rows.into_iter().map(Row).collect())
     }
 
-    /// A connection-level command (`BEGIN IMMEDIATE`, `SAVEPOINT`), never cached.
+    /// Connection-level commands (`BEGIN IMMEDIATE`, `SAVEPOINT`), one or several.
     pub(crate) async fn command(&mut self, sql: &'static str) -> Result<()> {
         sqlx::query(sql).persistent(true).execute(self.raw()).await.map_err(from_sqlx).map(|_| ())
     }
@@ -147,19 +147,15 @@ fn bind<'q>(mut query: Query<'q>, params: &[Value<'q>]) -> Query<'q> {
     query
 }
 
-/// `($1, $2), ($3, $4)`: the tail of a multi-row insert.
+/// Rows that one statement carries at most.
+pub(crate) const ROWS_MAX: usize = 64;
+
+/// `(?, ?), (?, ?)`: room for so many rows, rounded up to a power of two, so that a few texts serve every number of rows
+/// and stay prepared. What is left over is NULL, and the statement must leave it out. The parameters have no numbers:
+/// `SQLite` looks for a numbered one among all of them.
 pub(crate) fn values(rows: usize, columns: usize) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::with_capacity(rows * columns * 6);
-    for row in 0..rows {
-        text.push_str(if row == 0 { "(" } else { ", (" });
-        for column in 0..columns {
-            let comma = if column == 0 { "" } else { ", " };
-            let _ = write!(text, "{comma}${}", row * columns + column + 1);
-        }
-        text.push(')');
-    }
-    text
+    let row = format!("({})", vec!["?"; columns].join(", "));
+    vec![row; rows.next_power_of_two()].join(", ")
 }
 
 /// A row, read by column name. A column that is missing or of another type is a defect of ours and says which.
@@ -238,7 +234,9 @@ pub(crate) fn from_sqlx(error: sqlx::Error) -> Error {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn multi_row_values_number_their_parameters() {
-        assert_eq!(super::values(2, 3), "($1, $2, $3), ($4, $5, $6)");
+    fn there_is_room_for_all_rows_in_a_few_texts() {
+        assert_eq!(super::values(1, 2), "(?, ?)");
+        assert_eq!(super::values(2, 1), "(?), (?)");
+        assert_eq!(super::values(33, 16), super::values(super::ROWS_MAX, 16));
     }
 }

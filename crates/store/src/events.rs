@@ -8,7 +8,7 @@ use bursar_domain::canonical::hash_hex;
 use bursar_domain::id::AuditId;
 
 use crate::audit::{self, Record, Table};
-use crate::dialect::values;
+use crate::dialect::{ROWS_MAX, values};
 use crate::jobs::{self, NewJob};
 use crate::seal::Keyring;
 use crate::{Db, Result, Row, Tx, Value, params};
@@ -96,40 +96,90 @@ fn purpose(id: &str) -> String {
     format!("events\n{id}")
 }
 
+/// What two deliveries of one event must have in common.
+#[derive(Clone, Copy)]
+struct Same<'e> {
+    api_version: Option<&'e str>,
+    sameness: &'e str,
+    any_version: &'e str,
+}
+
+impl Same<'_> {
+    fn agrees_with(self, other: Same<'_>) -> bool {
+        self.sameness == other.sameness
+            || (self.api_version != other.api_version && self.any_version == other.any_version)
+    }
+}
+
+impl NewEvent {
+    fn same(&self) -> Same<'_> {
+        Same {
+            api_version: self.api_version.as_deref(),
+            sameness: &self.sameness,
+            any_version: &self.sameness_any_version,
+        }
+    }
+}
+
 async fn judge(tx: &mut Tx, batch: &[NewEvent]) -> Result<Vec<Accepted>> {
-    let mut known: HashMap<(String, String), (Option<String>, String, String)> = HashMap::new();
-    for chunk in batch.chunks(200) {
+    let held = held(tx, batch).await?;
+    let mut known: HashMap<(&str, &str), Same<'_>> = HashMap::with_capacity(batch.len() + held.len());
+    for held in &held {
+        let same = Same {
+            api_version: held.api_version.as_deref(),
+            sameness: &held.sameness,
+            any_version: &held.any_version,
+        };
+        known.insert((&held.lane, &held.id), same);
+    }
+    let verdict = |event: &'_ NewEvent, known: Option<&Same<'_>>| match known {
+        None => Accepted::New,
+        Some(known) if known.agrees_with(event.same()) => Accepted::Duplicate,
+        Some(_) => Accepted::Conflict,
+    };
+    let mut verdicts = Vec::with_capacity(batch.len());
+    for event in batch {
+        let name = (event.lane.as_str(), event.id.as_str());
+        verdicts.push(verdict(event, known.get(&name)));
+        known.entry(name).or_insert_with(|| event.same());
+    }
+    Ok(verdicts)
+}
+
+/// What is kept under the name of an event that came.
+struct Held {
+    lane: String,
+    id: String,
+    api_version: Option<String>,
+    sameness: String,
+    any_version: String,
+}
+
+async fn held(tx: &mut Tx, batch: &[NewEvent]) -> Result<Vec<Held>> {
+    let mut held = Vec::new();
+    for chunk in batch.chunks(ROWS_MAX) {
         let names: Vec<Value<'_>> =
             chunk.iter().flat_map(|event| [Value::from(&event.lane), (&event.id).into()]).collect();
         let sql = format!(
-            "SELECT lane, id, api_version, sameness, sameness_any_version FROM events WHERE (lane, id) IN (VALUES {})",
+            "SELECT lane, id, api_version, sameness, sameness_any_version FROM events
+             WHERE (lane, id) IN (SELECT column1, column2 FROM (VALUES {}) AS wanted)",
             values(chunk.len(), 2)
         );
         for row in tx.built(sql, &names).await? {
-            let same =
-                (row.opt_text("api_version")?, row.text("sameness")?, row.text("sameness_any_version")?);
-            known.insert((row.text("lane")?, row.text("id")?), same);
+            held.push(Held {
+                lane: row.text("lane")?,
+                id: row.text("id")?,
+                api_version: row.opt_text("api_version")?,
+                sameness: row.text("sameness")?,
+                any_version: row.text("sameness_any_version")?,
+            });
         }
     }
-    Ok(batch
-        .iter()
-        .map(|event| {
-            let name = (event.lane.clone(), event.id.clone());
-            if let Some((version, same, any)) = known.get(&name) {
-                let agrees = *same == event.sameness
-                    || (*version != event.api_version && *any == event.sameness_any_version);
-                return if agrees { Accepted::Duplicate } else { Accepted::Conflict };
-            }
-            let same =
-                (event.api_version.clone(), event.sameness.clone(), event.sameness_any_version.clone());
-            known.insert(name, same);
-            Accepted::New
-        })
-        .collect())
+    Ok(held)
 }
 
 async fn insert(tx: &mut Tx, new: &[&NewEvent], sealed: &[(Vec<u8>, String)], entry: &AuditId) -> Result<()> {
-    for (events, bodies) in new.chunks(100).zip(sealed.chunks(100)) {
+    for (events, bodies) in new.chunks(ROWS_MAX).zip(sealed.chunks(ROWS_MAX)) {
         let mut row: Vec<Value<'_>> = Vec::with_capacity(events.len() * 16);
         for (event, (body, hash)) in events.iter().zip(bodies) {
             row.extend([
@@ -153,7 +203,8 @@ async fn insert(tx: &mut Tx, new: &[&NewEvent], sealed: &[(Vec<u8>, String)], en
         }
         let sql = format!(
             "INSERT INTO events (lane, id, type, created_s, api_version, request_key, object_kind, object_id, sameness,
-                 sameness_any_version, source, received_at, subject, body, body_hash, audit_id) VALUES {}",
+                 sameness_any_version, source, received_at, subject, body, body_hash, audit_id)
+             SELECT * FROM (VALUES {}) AS new WHERE column1 IS NOT NULL",
             values(events.len(), 16)
         );
         tx.built(sql, &row).await?;

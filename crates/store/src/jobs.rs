@@ -4,7 +4,7 @@
 use bursar_domain::id::JobId;
 use serde_json::Value as Json;
 
-use crate::dialect::values;
+use crate::dialect::{ROWS_MAX, values};
 use crate::{Db, Error, Result, Row, Tx, Value, params};
 
 /// Which clock `due_at` is read on.
@@ -59,7 +59,7 @@ pub async fn add(tx: &mut Tx, job: &NewJob) -> Result<()> {
 
 pub async fn add_many<'j>(tx: &mut Tx, jobs: impl Iterator<Item = &'j NewJob>) -> Result<()> {
     let jobs: Vec<&NewJob> = jobs.collect();
-    for chunk in jobs.chunks(200) {
+    for chunk in jobs.chunks(ROWS_MAX) {
         let payloads: Vec<String> = chunk.iter().map(|job| job.payload.to_string()).collect();
         let mut row: Vec<Value<'_>> = Vec::with_capacity(chunk.len() * 12);
         for (job, payload) in chunk.iter().zip(&payloads) {
@@ -80,7 +80,7 @@ pub async fn add_many<'j>(tx: &mut Tx, jobs: impl Iterator<Item = &'j NewJob>) -
         }
         let sql = format!(
             "INSERT INTO jobs (id, lane, kind, key, payload, state, clock, due_at, created_at, attempts, fence,
-                 lease_until) VALUES {}",
+                 lease_until) SELECT * FROM (VALUES {}) AS new WHERE column1 IS NOT NULL",
             values(chunk.len(), 12)
         );
         tx.built(sql, &row).await?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Pool, Sqlite};
+use sqlx::{ConnectOptions as _, Pool, Sqlite};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::dialect::{Db, Tx, from_sqlx};
@@ -142,6 +142,7 @@ fn connect_options(data_dir: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(Duration::from_secs(5))
         .statement_cache_capacity(256)
+        .disable_statement_logging()
 }
 
 async fn open_readers(connect: &SqliteConnectOptions, count: u32) -> Result<Pool<Sqlite>> {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::rand::{SecureRandom as _, SystemRandom};
 
-use crate::dialect::{Tx, Value, values};
+use crate::dialect::{ROWS_MAX, Tx, Value, values};
 use crate::{Db, Error, Result, params};
 
 const NONCE_LEN: usize = 12;
@@ -106,7 +106,7 @@ impl Keyring {
                 None => missing.push((lane, subject)),
             }
         }
-        for chunk in missing.chunks(200) {
+        for chunk in missing.chunks(ROWS_MAX) {
             for (place, key) in self.make_or_load(tx, chunk, at).await?.into_iter().enumerate() {
                 known.insert(chunk[place], key);
             }
@@ -130,12 +130,14 @@ impl Keyring {
             wanted.extend([Value::from(*lane), (*subject).into()]);
         }
         let insert = format!(
-            "INSERT INTO subject_keys (lane, subject, wrapped, created_at) VALUES {} ON CONFLICT DO NOTHING",
+            "INSERT INTO subject_keys (lane, subject, wrapped, created_at)
+             SELECT * FROM (VALUES {}) AS new WHERE column1 IS NOT NULL ON CONFLICT DO NOTHING",
             values(names.len(), 4)
         );
         tx.built(insert, &inserts).await?;
         let select = format!(
-            "SELECT lane, subject, wrapped FROM subject_keys WHERE (lane, subject) IN (VALUES {})",
+            "SELECT lane, subject, wrapped FROM subject_keys
+             WHERE (lane, subject) IN (SELECT column1, column2 FROM (VALUES {}) AS wanted)",
             values(names.len(), 2)
         );
         let mut found = HashMap::new();

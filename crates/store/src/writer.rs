@@ -84,16 +84,18 @@ pub(crate) async fn run(mut tx: Tx, mut inbox: mpsc::Receiver<Box<dyn Unit>>, ke
 }
 
 async fn commit_group(tx: &mut Tx, group: &mut [Box<dyn Unit>]) -> Result<()> {
-    tx.command("BEGIN IMMEDIATE").await?;
-    for unit in group.iter_mut() {
+    // Every command is a trip to the connection's thread and back: they travel together.
+    tx.command("BEGIN IMMEDIATE; SAVEPOINT unit").await?;
+    let last = group.len() - 1;
+    for (place, unit) in group.iter_mut().enumerate() {
         let (seq_before, keys_before) = (tx.writer_seq, tx.fresh_keys.len());
-        tx.command("SAVEPOINT unit").await?;
         if !unit.run(tx).await {
             tx.command("ROLLBACK TO unit").await?;
             tx.writer_seq = seq_before;
             tx.fresh_keys.truncate(keys_before);
         }
-        tx.command("RELEASE unit").await?;
+        let next = if place == last { "RELEASE unit; COMMIT" } else { "RELEASE unit; SAVEPOINT unit" };
+        tx.command(next).await?;
     }
-    tx.command("COMMIT").await
+    Ok(())
 }

@@ -117,12 +117,16 @@ impl Engine {
         if let Some(only) = self.lane_said(lane)? {
             return Ok(only);
         }
+        // An account that does not answer hides no charge of another; but then nobody can say that there is none.
+        let mut missing = Error::not_found("charge", id.as_str());
         for open in self.inner.lanes.all() {
-            if open.client.object("charge", id.as_str(), Class::Interactive).await?.is_some() {
-                return Ok(open);
+            match open.client.object("charge", id.as_str(), Class::Interactive).await {
+                Ok(Some(_)) => return Ok(open),
+                Ok(None) => {}
+                Err(error) => missing = error,
             }
         }
-        Err(Error::not_found("charge", id.as_str()))
+        Err(missing)
     }
 }
 

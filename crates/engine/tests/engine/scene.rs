@@ -365,7 +365,11 @@ impl Scene {
     /// Waits for the first proposal of a verb.
     pub async fn proposed(&self, object: &str, verb: &str) -> ProposalId {
         let came = self.comes(async || !self.proposals(object, verb).await.is_empty()).await;
-        assert!(came, "nobody proposed {verb}: {:#?}", self.cases(object).await);
+        assert!(
+            came,
+            "nobody proposed {verb}: {:#?}",
+            self.cases(object).await.iter().map(|case| case["decisions"].clone()).collect::<Vec<_>>()
+        );
         self.proposals(object, verb).await[0]["id"].as_str().unwrap().parse().unwrap()
     }
 

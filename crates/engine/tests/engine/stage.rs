@@ -73,12 +73,12 @@ impl Stage {
         request.bearer_auth(self.stripe.secret_key()).send().await.unwrap().json().await.unwrap()
     }
 
-    /// The customer gives a card that works, and the subscription uses it from now on.
+    /// The customer gives a card that works, and the invoice is to be paid with it.
     pub async fn give_working_card(&self, failed: &Failed) -> String {
         let attach = "/v1/payment_methods/pm_card_visa/attach";
         let card = self.call("POST", attach, &[("customer", &failed.customer)]).await;
         let card = card["id"].as_str().unwrap_or_else(|| panic!("{card}")).to_owned();
-        let path = format!("/v1/subscriptions/{}", failed.subscription);
+        let path = format!("/v1/invoices/{}", failed.invoice);
         let changed = self.call("POST", &path, &[("default_payment_method", &card)]).await;
         assert_eq!(changed["default_payment_method"], card.as_str(), "{changed}");
         card

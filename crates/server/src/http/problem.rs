@@ -116,11 +116,17 @@ impl From<Error> for Problem {
                     "not now: nothing was kept, please come again",
                 )
             },
-            Error::StripeRefused { status, .. } => {
-                let code =
-                    if status == 401 || status == 403 { "stripe_key_refused" } else { "stripe_refused" };
-                Self::new(StatusCode::BAD_GATEWAY, code, format!("{message}; nothing was changed"))
-            }
+            // Stripe's words about a key hold part of it.
+            Error::StripeRefused { status: 401 | 403, code, .. } => Self::new(
+                StatusCode::BAD_GATEWAY,
+                "stripe_key_refused",
+                format!("Stripe does not let the configured key read this ({code}); nothing was changed"),
+            ),
+            Error::StripeRefused { .. } => Self::new(
+                StatusCode::BAD_GATEWAY,
+                "stripe_refused",
+                format!("{message}; nothing was changed"),
+            ),
             Error::Broken(_) | Error::Store(_) => {
                 tracing::error!(%message, "a request failed inside");
                 Self::new(

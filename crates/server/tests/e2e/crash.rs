@@ -10,12 +10,18 @@ const REFUND: &str = "POST /v1/refunds";
 /// Looking whether it happened. Kept from an answer until the kill, so that the kill is always before the outcome.
 const LOOK: &str = "GET /v1/refunds";
 
+/// A demo that makes no refund of its own any more: none takes a fault that is meant for ours.
+fn quiet() -> Demo {
+    let demo = Demo::start();
+    demo.quiet();
+    demo
+}
+
 /// Kills the program once the call has suffered `fault` and `effects` of it stand in the ledger; gives the approval and
 /// the demo that came after.
 #[track_caller]
 fn killed_after(fault: &Value, effects: usize) -> (Demo, Value) {
-    let demo = Demo::start();
-    demo.quiet();
+    let demo = quiet();
     let charge = demo.charge(50_001..=i64::MAX);
     let asked = demo.ask(&charge);
     let mut fault = fault.clone();
@@ -76,7 +82,7 @@ fn a_stored_500_that_had_its_effect() {
 /// Without a kill the same holds: the answer is lost, several times over, and the refund happens once.
 #[test]
 fn answers_lost_again_and_again() {
-    let demo = Demo::start();
+    let demo = quiet();
     let charge = demo.charge(50_001..=i64::MAX);
     let asked = demo.ask(&charge);
     demo.arm(&json!({"route": REFUND, "kind": "timeout_before", "times": 2}));
@@ -91,7 +97,7 @@ fn answers_lost_again_and_again() {
 #[test]
 fn not_now() {
     for status in [429, 503] {
-        let demo = Demo::start();
+        let demo = quiet();
         let charge = demo.charge(50_001..=i64::MAX);
         let asked = demo.ask(&charge);
         demo.arm(&json!({"route": REFUND, "kind": "status", "status": status, "times": 2}));

@@ -117,95 +117,34 @@ impl Table {
         }
     }
 
-    fn columns(self) -> &'static [&'static str] {
-        match self {
-            Table::EventGroup => &[
-                "lane",
-                "id",
-                "type",
-                "created_s",
-                "api_version",
-                "request_key",
-                "object_kind",
-                "object_id",
-                "sameness",
-                "sameness_any_version",
-                "source",
-                "received_at",
-                "subject",
-                "body_hash",
-            ],
-            Table::Quarantine => &["id", "lane", "reason", "source", "received_at", "body_hash"],
-            Table::Decisions => &[
-                "id",
-                "lane",
-                "case_id",
-                "playbook",
-                "at",
-                "signal",
-                "class",
-                "rule",
-                "mode",
-                "policy_set",
-                "settings_hash",
-                "inputs_hash",
-            ],
-            Table::Inputs => &["lane", "hash", "subject"],
-            Table::Proposals => &[
-                "id",
-                "lane",
-                "case_id",
-                "decision_id",
-                "verb",
-                "target",
-                "template",
-                "customer",
-                "amount",
-                "currency",
-                "amount_home",
-                "actor",
-                "digest",
-                "policy_set",
-                "policy_verdict",
-                "verdict",
-                "proposed_at",
-                "expires_at",
-                "subject",
-                "content_hash",
-            ],
-            Table::ProposalEnds => &["id", "state", "settled_at", "settled_why"],
-            Table::Approvals => &[
-                "id",
-                "lane",
-                "proposal_id",
-                "case_id",
-                "digest",
-                "requirements",
-                "makers",
-                "opened_at",
-                "expires_at",
-            ],
-            Table::Votes => &["id", "approval_id", "person", "choice", "digest", "at", "method", "reason"],
-            Table::Executions => &[
-                "id",
-                "lane",
-                "proposal_id",
-                "case_id",
-                "verb",
-                "digest",
-                "idempotency_key",
-                "request_method",
-                "request_path",
-                "request_hash",
-                "api_version",
-                "account",
-                "subject",
-                "intended_at",
-                "deadline_at",
-            ],
-            Table::ExecutionEnds => &["id", "state", "outcome_at", "outcome_code", "receipt"],
-            Table::PolicySets => &["hash", "files", "loaded_at"],
-        }
+    /// The columns of `select` that are hashed as text, in order.
+    fn columns(self) -> impl Iterator<Item = &'static str> {
+        let names = match self {
+            Table::EventGroup => {
+                "lane id type created_s api_version request_key object_kind object_id sameness \
+                 sameness_any_version source received_at subject body_hash"
+            }
+            Table::Quarantine => "id lane reason source received_at body_hash",
+            Table::Decisions => {
+                "id lane case_id playbook at signal class rule mode policy_set settings_hash inputs_hash"
+            }
+            Table::Inputs => "lane hash subject",
+            Table::Proposals => {
+                "id lane case_id decision_id verb target template customer amount currency amount_home \
+                 actor digest policy_set policy_verdict verdict proposed_at expires_at subject \
+                 content_hash"
+            }
+            Table::ProposalEnds => "id state settled_at settled_why",
+            Table::Approvals => "id lane proposal_id case_id digest requirements makers opened_at expires_at",
+            Table::Votes => "id approval_id person choice digest at method reason",
+            Table::Executions => {
+                "id lane proposal_id case_id verb digest idempotency_key request_method request_path \
+                 request_hash api_version account subject intended_at deadline_at"
+            }
+            Table::ExecutionEnds => "id state outcome_at outcome_code receipt",
+            Table::PolicySets => "hash files loaded_at",
+        };
+        names.split(' ')
     }
 
     /// The sealed column, hashed as the bytes that are stored.
@@ -245,7 +184,7 @@ fn append(text: &mut String, part: &str) {
 
 /// The root hash of an event group from what is about to be inserted, equal to what `hash` finds afterwards.
 pub(crate) fn event_group_hash(rows: &[(Vec<String>, String)]) -> Result<String> {
-    let columns = Table::EventGroup.columns().len();
+    let columns = Table::EventGroup.columns().count();
     let mut text = String::with_capacity(rows.len() * 512);
     for (parts, body_hash) in rows {
         if parts.len() != columns {

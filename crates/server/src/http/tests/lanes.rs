@@ -58,7 +58,7 @@ async fn one_id_in_two_lanes_is_two_events() {
 
 #[tokio::test]
 async fn an_account_belongs_to_the_endpoint_or_is_kept_apart() {
-    let stage = Stage::open().await;
+    let stage = Stage::open_as(Setup { lost_seller: true, ..Setup::default() }).await;
     let own = stage.stripe.account_id();
     for (number, (row, path, secret, account, lane)) in [
         ("the platform's own", INGEST, SECRET, None, Some(stage.lane("", "test"))),

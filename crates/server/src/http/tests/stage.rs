@@ -67,6 +67,8 @@ pub(in crate::http) struct Stage {
 #[derive(Default)]
 pub(in crate::http) struct Setup {
     pub(in crate::http) livemode: bool,
+    /// A seller is configured whom Stripe no longer lets us act for.
+    pub(in crate::http) lost_seller: bool,
     /// Approvals need two controllers instead of one.
     pub(in crate::http) quorum_of_two: bool,
 }
@@ -95,6 +97,9 @@ impl Stage {
             move || MachineTime::from_micros(machine.load(Ordering::Relaxed) * 1_000_000),
         );
         let mut settings = settings(data.path(), stripe_url.clone(), &stripe);
+        if !setup.lost_seller {
+            settings.connections[0].connected.clear();
+        }
         if setup.quorum_of_two {
             for file in &mut settings.policies {
                 file.text = file.text.replace("@ask(\"controller\")", "@ask(\"controller\")\n@quorum(\"2\")");

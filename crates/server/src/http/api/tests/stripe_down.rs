@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Answer, Stage};
+use crate::http::tests::stage::Setup;
 
 const PATH: &str = "/api/v1/refund_requests";
 
@@ -42,6 +43,19 @@ async fn a_read_that_fails_changes_nothing_and_says_so() {
     assert_eq!(ask(&stage, &charge).await.status, 201, "and then it works");
     stage.settle().await;
     assert_eq!(stage.refunds(), 1);
+}
+
+#[tokio::test]
+async fn a_seller_who_left_is_in_nobodys_way() {
+    let stage = Stage::open_as(Setup { lost_seller: true, ..Setup::default() }).await;
+    let charge = stage.charge(5_000, "usd");
+    assert_eq!(ask(&stage, &charge).await.status, 201);
+    stage.settle().await;
+    assert_eq!(stage.refunds(), 1);
+    // Where the charge is not found, nobody can say whether it is theirs.
+    let answer = ask(&stage, "ch_nobodys").await;
+    assert_eq!(answer.refusal(), (502, "stripe_key_refused".to_owned()));
+    assert!(!answer.text.contains("sk_test"), "{}", answer.text);
 }
 
 /// The refund of a charge when the write meets a fault.
