@@ -109,12 +109,13 @@ impl Engine {
     }
 
     pub async fn revive(&self, actor: &Actor, scope: &str) -> Result<()> {
-        let scope = scope.to_owned();
-        let data = json!({"scope": scope});
-        self.administer(actor, "kill_switch.reset", data, move |tx| {
-            async move { modes::revive(tx, &scope).await }.boxed()
-        })
-        .await
+        let (thrown, data) = (scope.to_owned(), json!({"scope": scope}));
+        let done = self
+            .administer(actor, "kill_switch.reset", data, move |tx| {
+                async move { modes::revive(tx, &thrown).await }.boxed()
+            })
+            .await;
+        there(done, "thrown kill switch", scope)
     }
 
     /// Tries a parked job again.
@@ -126,19 +127,24 @@ impl Engine {
             })
             .await;
         self.inner.work.notify_one();
-        match done {
-            Err(Error::Store(bursar_store::Error::Conflict(_))) => Err(Error::not_found("dead letter", id)),
-            other => other,
-        }
+        there(done, "dead letter", id)
+    }
+
+    /// For which role an open task is; nothing where there is none.
+    pub async fn role_of_task(&self, id: &str) -> Result<Option<Role>> {
+        let role = tasks::role_of_open(&mut self.inner.store.read().await?, id).await?;
+        Ok(role.and_then(|role| role.parse().ok()))
     }
 
     /// Ticks a task off.
     pub async fn finish_task(&self, actor: &Actor, id: &str) -> Result<()> {
         let (task, at) = (id.to_owned(), self.inner.clocks.business().micros());
-        self.administer(actor, "task.done", json!({"task": id}), move |tx| {
-            async move { tasks::finish(tx, &task, at).await }.boxed()
-        })
-        .await
+        let done = self
+            .administer(actor, "task.done", json!({"task": id}), move |tx| {
+                async move { tasks::finish(tx, &task, at).await }.boxed()
+            })
+            .await;
+        there(done, "open task", id)
     }
 
     /// Creates a person, or changes the one with this address.
@@ -234,5 +240,13 @@ impl Engine {
             .write(move |tx| async move { people::end_session(tx, &hash).await }.boxed())
             .await
             .map_err(store_error)
+    }
+}
+
+/// A change that found nothing to change.
+fn there(done: Result<()>, what: &'static str, id: &str) -> Result<()> {
+    match done {
+        Err(Error::Store(bursar_store::Error::Conflict(_))) => Err(Error::not_found(what, id)),
+        other => other,
     }
 }

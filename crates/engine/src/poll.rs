@@ -236,10 +236,10 @@ async fn keep(engine: &Engine, open: &Open, items: &[Value], source: &'static st
 }
 
 impl Engine {
-    /// Reads events again from a second on, on every lane; answers how many were new.
+    /// Reads the events of the last `since_s` seconds again, on every lane; answers how many were new.
     pub async fn backfill_events(&self, since_s: i64) -> Result<i64> {
         let to_s = self.inner.clocks.business().unix_s() + 1;
-        let from_s = since_s.max(to_s - KEPT_S);
+        let from_s = to_s - since_s.clamp(0, KEPT_S);
         let mut new = 0;
         for open in self.inner.lanes.all() {
             let found = fetch(self, &open, from_s, to_s, "backfill").await?;

@@ -155,12 +155,23 @@ impl Wish<'_> {
             customer: self.customer.clone(),
             state,
             class: Some(self.class.to_owned()),
-            amount: self.action.amount(),
-            due_at: filing.proposal.expires_at.map(BusinessTime::micros),
+            // What is denied changes nothing about what is open.
+            amount: match (ruling, existing) {
+                (Ruling::Deny | Ruling::Observe, Some(case)) => case.amount,
+                _ => self.action.amount(),
+            },
+            due_at: filing
+                .proposal
+                .expires_at
+                .map(BusinessTime::micros)
+                .or_else(|| existing.and_then(|case| case.due_at)),
             opened_at: existing.map_or(now.micros(), |case| case.opened_at),
             updated_at: now.micros(),
             subject: self.subject(),
-            details: Details { title: cards::headline(&self.action, name.as_deref()), customer_name: name },
+            details: match (ruling, existing) {
+                (Ruling::Deny | Ruling::Observe, Some(case)) => case.details.clone(),
+                _ => Details { title: cards::headline(&self.action, name.as_deref()), customer_name: name },
+            },
         }
     }
 }

@@ -132,10 +132,20 @@ pub async fn claim(tx: &mut Tx, claim: Claim) -> Result<Vec<Job>> {
                    RETURNING id, lane, kind, key, payload, attempts, fence, created_at, due_at";
         let rows = tx.all(sql, params![now + claim.lease_us, clock.as_str(), due, room]).await?;
         for row in &rows {
-            taken.push(Job::from_row(row, clock)?);
+            match Job::from_row(row, clock) {
+                Ok(job) => taken.push(job),
+                Err(error) => park_unreadable(tx, &row.text("id")?, &error).await?,
+            }
         }
     }
     Ok(taken)
+}
+
+/// A row that nobody can read waits for a person, and holds up no other.
+async fn park_unreadable(tx: &mut Tx, id: &str, error: &Error) -> Result<()> {
+    tracing::error!(id, %error, "a job cannot be read and was parked");
+    let sql = "UPDATE jobs SET state = 'dead', last_error = $1 WHERE id = $2";
+    tx.execute(sql, params![&error.to_string(), id]).await.map(|_| ())
 }
 
 impl Job {
@@ -243,7 +253,8 @@ pub async fn dead(db: &mut Db, limit: i64) -> Result<Vec<Listed>> {
                 lane: row.text("lane")?,
                 kind: row.text("kind")?,
                 key: row.text("key")?,
-                payload: row.json("jobs", "payload")?,
+                // Shown to a person, also where it is what cannot be read.
+                payload: serde_json::from_str(&row.text("payload")?).unwrap_or(Json::Null),
                 attempts: row.int("attempts")?,
                 created_at: row.int("created_at")?,
                 last_error: row.opt_text("last_error")?,

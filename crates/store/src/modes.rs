@@ -50,8 +50,9 @@ pub async fn kill(tx: &mut Tx, scope: &str, reason: &str, at: i64, by: &str) -> 
     tx.execute(sql, params![scope, reason, at, by]).await.map(|_| ())
 }
 
+/// Resets a switch that was thrown.
 pub async fn revive(tx: &mut Tx, scope: &str) -> Result<()> {
-    tx.execute("DELETE FROM kill_switches WHERE scope = $1", params![scope]).await.map(|_| ())
+    tx.execute_one("kill switch", "DELETE FROM kill_switches WHERE scope = $1", params![scope]).await
 }
 
 /// Every switch that is thrown, with its reason.

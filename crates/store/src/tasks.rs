@@ -73,6 +73,12 @@ pub async fn open(db: &mut Db, limit: i64) -> Result<Vec<(CaseId, String)>> {
         .collect()
 }
 
+/// For which role an open task is.
+pub async fn role_of_open(db: &mut Db, id: &str) -> Result<Option<String>> {
+    let row = db.first("SELECT role FROM tasks WHERE id = $1 AND state = 'open'", params![id]).await?;
+    row.map(|row| row.text("role")).transpose()
+}
+
 /// Ticks a task off.
 pub async fn finish(tx: &mut Tx, id: &str, at: i64) -> Result<()> {
     let sql = "UPDATE tasks SET state = 'done', done_at = $1 WHERE id = $2 AND state = 'open'";

@@ -72,7 +72,7 @@ pub async fn start(
     let mail_served = serve_mail(mail_listener, stopping.clone());
     let business = stripe.clock();
     let clocks = Clocks::simulated(move || BusinessTime::from_unix_s(business.now_s()));
-    let demo = Arc::new(Demo { mailbox, people: company::people(), seed: saved.seed, speed: wish.speed });
+    let demo = Arc::new(Demo { mailbox, people: company::people(), speed: wish.speed });
     let start = Start {
         settings: settings(&wish, &saved, &stripe, stripe_address, mail_address)?,
         clocks,

@@ -42,7 +42,6 @@ impl Default for Deadlines {
 pub struct Demo {
     pub mailbox: Arc<Mailbox>,
     pub people: Vec<DemoPerson>,
-    pub seed: u64,
     pub speed: u32,
 }
 

@@ -34,7 +34,7 @@ impl Guard {
 /// Starts logging, counting and, where an endpoint is named, sending spans. A second start in one process, as in tests,
 /// is no error and changes nothing.
 pub fn start(settings: &Telemetry) -> Guard {
-    let (spans, refused) = match settings.otlp_endpoint.as_ref().map(|endpoint| Spans::to(endpoint)) {
+    let (spans, refused) = match settings.otlp_endpoint.as_ref().map(Spans::to) {
         Some(Ok(spans)) => (Some(spans), None),
         Some(Err(why)) => (None, Some(why)),
         None => (None, None),

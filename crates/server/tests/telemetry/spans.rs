@@ -1,8 +1,8 @@
 //! Spans at a collector: requests, jobs and calls to Stripe, under the trace of whoever called, nobody's id in them.
 
-use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 use reqwest::Method;
 use serde_json::json;
 
@@ -87,7 +87,7 @@ fn the<'a>(spans: &'a [Span], name: &str) -> &'a Span {
         .iter()
         .find(|span| span.name == name)
         .unwrap_or_else(|| panic!("{name} is not in {:?}", names()));
-    assert_ne!(span.status.as_ref().map(|status| status.code()), Some(StatusCode::Error), "{span:?}");
+    assert_ne!(span.status.as_ref().map(Status::code), Some(StatusCode::Error), "{span:?}");
     span
 }
 

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bursar_domain::approval::Choice;
 use bursar_domain::id::ApprovalId;
@@ -89,6 +89,14 @@ async fn vote(
     let Body { value, bytes } = body;
     let path = format!("{} {approval}", choice.as_str());
     let answer = async {
+        let shown = state.engine.approval(&approval, Some(&caller.viewer())).await?;
+        if choice == Choice::Approve && shown["second_sign_in"] == true {
+            return Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                "second_sign_in",
+                "you asked for this yourself: approve it in the console, where you sign in once more; nothing was decided",
+            ));
+        }
         let cast = VoteCast {
             approval: approval.clone(),
             person: caller.person.clone(),
@@ -101,7 +109,7 @@ async fn vote(
         };
         state.engine.vote(cast).await?;
         let document = state.engine.approval(&approval, Some(&caller.viewer())).await?;
-        Ok((axum::http::StatusCode::OK, document))
+        Ok((StatusCode::OK, document))
     };
     once(state, &caller, headers, (&path, &bytes), answer).await
 }

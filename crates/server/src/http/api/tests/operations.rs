@@ -86,17 +86,40 @@ async fn what_is_not_there_cannot_be_done() {
 }
 
 #[tokio::test]
-async fn a_poisonous_event_parks_itself_alone() {
+async fn a_task_is_done_by_whom_it_is_for() {
     let stage = Stage::open().await;
-    stage.sql("INSERT INTO jobs VALUES ('job_poison', 'acct_x/test', 'nonsense', 'k', '{}', 'queued', 'machine', 0, 0, 4, 0, 0, NULL)").await;
+    stage
+        .sql("INSERT INTO tasks VALUES ('task_1', 'l', 'case_1', 'controller', 'open', 0, NULL, '-', x'00')")
+        .await;
+    let path = "/api/v1/tasks/task_1/done";
+    assert_eq!(stage.post("sam", path, &json!({})).await.refusal(), (403, "forbidden".to_owned()));
+    assert_eq!(stage.post("carl", path, &json!({})).await.status, 200);
+    assert_eq!(stage.post("carl", path, &json!({})).await.status, 404, "done is done");
+    assert_eq!(stage.audited("task.done").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_poisonous_job_parks_itself_alone() {
+    let stage = Stage::open().await;
+    for poison in [
+        // One that nobody knows how to do, after its last try, and one that nobody can even read.
+        "INSERT INTO jobs VALUES ('job_00000000000000000000000000', 'acct_x/test', 'nonsense', 'k', '{}', 'queued', 'machine', 0, 0, 4, 0, 0, NULL)",
+        "INSERT INTO jobs VALUES ('damaged', 'acct_x/test', 'event', 'k2', 'no JSON', 'queued', 'machine', 0, 0, 0, 0, 0, NULL)",
+    ] {
+        stage.sql(poison).await;
+    }
     let approval = stage.asked().await;
     let path = format!("/api/v1/approvals/{}/approve", approval["id"].as_str().unwrap());
     stage.post("carl", &path, &json!({"digest": approval["digest"]})).await;
     stage.settle().await;
-    assert_eq!(stage.refunds(), 1, "others flow");
+    assert_eq!(stage.refunds(), 1, "T34: others flow");
     let dead = stage.get("priya", "/api/v1/dead_letters").await.json();
-    assert_eq!(dead["data"].as_array().unwrap().len(), 1, "T34: {dead}");
-    assert_eq!(dead["data"][0]["id"], "job_poison");
-    assert_eq!(stage.post("priya", "/api/v1/dead_letters/job_poison/retry", &json!({})).await.status, 200);
-    assert_eq!(stage.audited("dead_letter.retried").await.len(), 1);
+    let ids: Vec<&str> =
+        dead["data"].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), 2, "T34: {dead}");
+    for id in ids {
+        let retried = stage.post("priya", &format!("/api/v1/dead_letters/{id}/retry"), &json!({})).await;
+        assert_eq!(retried.status, 200, "{id}");
+    }
+    assert_eq!(stage.audited("dead_letter.retried").await.len(), 2);
 }
