@@ -1,1 +1,110 @@
-//! Soon.
+//! What comes in is kept once and answered after it is on disk; what Stripe did not sign is not kept at all.
+
+use bursar_engine::{Endpoint, IngestAnswer};
+use bursar_store::events::Filter;
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::scene::{CONNECT_SECRET, SECRET, Scene, Wish};
+
+async fn kept(scene: &Scene) -> usize {
+    scene.engine().events(Filter::default(), None, 100).await.unwrap().items.len()
+}
+
+#[tokio::test]
+async fn a_failed_payment_that_comes_twice_makes_one_case() {
+    let scene = Scene::new(Wish::default()).await;
+    let failed = scene.stage.failed_invoice("insufficient_funds");
+    assert_eq!(scene.deliver(&failed.event).await.unwrap(), IngestAnswer::Accepted);
+    assert_eq!(scene.deliver(&failed.event).await.unwrap(), IngestAnswer::Duplicate);
+    let at_once = join_all((0..20).map(|_| scene.deliver(&failed.event))).await;
+    assert!(at_once.iter().all(|answer| matches!(answer, Ok(IngestAnswer::Duplicate))), "{at_once:?}");
+    let mut pending = failed.event.clone();
+    pending["pending_webhooks"] = json!(7);
+    assert_eq!(scene.deliver(&pending).await.unwrap(), IngestAnswer::Duplicate, "as a poll would show it");
+    scene.until("its case", async || !scene.cases(&failed.invoice).await.is_empty()).await;
+    scene.quiet().await;
+    assert_eq!(scene.cases(&failed.invoice).await.len(), 1);
+    assert_eq!(kept(&scene).await, 1);
+    scene.assert_audit().await;
+}
+
+#[tokio::test]
+async fn the_same_id_with_other_contents_is_kept_apart() {
+    let scene = Scene::new(Wish::default()).await;
+    let failed = scene.stage.failed_invoice("insufficient_funds");
+    scene.deliver(&failed.event).await.unwrap();
+    for (pointer, to) in
+        [("/type", json!("invoice.paid")), ("/created", json!(1)), ("/data/object/amount_due", json!(1))]
+    {
+        let mut other = failed.event.clone();
+        *other.pointer_mut(pointer).unwrap() = to;
+        let answer = scene.deliver(&other).await.unwrap();
+        assert_eq!(answer, IngestAnswer::Quarantined("id_with_other_content"), "{pointer}");
+    }
+    assert_eq!(scene.engine().quarantined(9).await.unwrap().items.len(), 3);
+    assert_eq!(kept(&scene).await, 1);
+    scene.assert_audit().await;
+}
+
+#[tokio::test]
+async fn signed_garbage_is_kept_apart_and_unsigned_anything_is_not_kept() {
+    let scene = Scene::new(Wish::default()).await;
+    let event = scene.stage.failed_invoice("insufficient_funds").event.to_string();
+    let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+    for garbage in
+        ["<html>".as_bytes(), b"\xff\xfe", b"{}", b"", deep.as_bytes(), br#"{"id":"evt_1","id":"evt_2"}"#]
+    {
+        let answer = scene.deliver_bytes(Endpoint::Account, SECRET, garbage).await.unwrap();
+        assert!(matches!(answer, IngestAnswer::Quarantined(_)), "{answer:?}");
+    }
+    let quarantined = scene.engine().quarantined(99).await.unwrap().items.len();
+    assert_eq!(quarantined, 6);
+    for (endpoint, secret) in
+        [(Endpoint::Account, "whsec_guess"), (Endpoint::Account, CONNECT_SECRET), (Endpoint::Connect, SECRET)]
+    {
+        let answer = scene.deliver_bytes(endpoint, secret, event.as_bytes()).await.unwrap();
+        assert!(matches!(answer, IngestAnswer::NotSigned(_)), "{answer:?}");
+    }
+    for offset in [-301, 301] {
+        let header = bursar_stripe::signature::sign(SECRET, scene.machine_s() + offset, event.as_bytes());
+        let answer = scene.engine().ingest(Endpoint::Account, Some(&header), event.as_bytes()).await.unwrap();
+        assert!(matches!(answer, IngestAnswer::NotSigned(_)), "{offset}: {answer:?}");
+    }
+    assert_eq!(kept(&scene).await, 0);
+    assert_eq!(scene.engine().quarantined(99).await.unwrap().items.len(), quarantined);
+    scene.assert_audit().await;
+}
+
+#[tokio::test]
+async fn an_event_belongs_to_one_lane_or_to_none() {
+    let connected = "acct_connected1".parse().unwrap();
+    let scene = Scene::new(Wish { connected: vec![connected], ..Wish::default() }).await;
+    let event = scene.stage.failed_invoice("insufficient_funds").event;
+    let own = scene.stage.stripe.account_id();
+    let with = |id: &str, account: &str, livemode: bool| {
+        let mut event = event.clone();
+        (event["id"], event["account"], event["livemode"]) = (json!(id), json!(account), json!(livemode));
+        event.to_string()
+    };
+    for (endpoint, secret, body, expected) in [
+        (Endpoint::Connect, CONNECT_SECRET, with("evt_a", "acct_connected1", false), IngestAnswer::Accepted),
+        (
+            Endpoint::Connect,
+            CONNECT_SECRET,
+            with("evt_b", "acct_foreign1", false),
+            IngestAnswer::Quarantined("account_unknown"),
+        ),
+        (Endpoint::Account, SECRET, with("evt_c", &own, true), IngestAnswer::Accepted),
+    ] {
+        assert_eq!(scene.deliver_bytes(endpoint, secret, body.as_bytes()).await.unwrap(), expected, "{body}");
+    }
+    scene.quiet().await;
+    let lane = async |id: &str| scene.engine().event(id).await.unwrap()["lane"].as_str().unwrap().to_owned();
+    assert_eq!(lane("evt_a").await, "acct_connected1/test");
+    assert_eq!(lane("evt_c").await, format!("{own}/live"), "kept in its own mode, where nobody acts");
+    let object = event["data"]["object"]["id"].as_str().unwrap();
+    let cases = scene.cases(object).await;
+    assert!(cases.iter().all(|case| case["lane"] != format!("{own}/live")), "{cases:?}");
+    assert!(scene.stage.gate.written().is_empty());
+}

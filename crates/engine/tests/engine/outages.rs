@@ -1,1 +1,104 @@
-//! Soon.
+//! Stripe is away: what was accepted waits and says for what; when it is back, everything happens, once.
+
+use std::time::Duration;
+
+use bursar_domain::approval::Choice;
+use bursar_domain::proposal::ProposalState;
+use bursar_domain::role::Role;
+use bursar_engine::IngestAnswer;
+
+use crate::scene::{Scene, Wish};
+
+#[tokio::test]
+async fn events_are_accepted_and_decided_when_stripe_is_back() {
+    let mut scene = Scene::new(Wish::default()).await;
+    let failed = scene.stage.failed_invoice("insufficient_funds");
+    scene.stage.gate.close();
+    assert_eq!(scene.deliver(&failed.event).await.unwrap(), IngestAnswer::Accepted);
+    scene.quiet().await;
+    for _ in 0..20 {
+        scene.pass_machine(Duration::from_mins(1));
+        scene.quiet().await;
+    }
+    assert_eq!(scene.engine().dead_letter_count().await.unwrap(), 0, "waiting is no failure");
+    // The process may come and go meanwhile: the lane is known from before.
+    scene.restart().await;
+    assert_eq!(scene.deliver(&failed.event).await.unwrap(), IngestAnswer::Duplicate);
+    scene.stage.gate.reopen().await;
+    let decided = async || {
+        scene.pass_machine(Duration::from_secs(2));
+        scene.cases(&failed.invoice).await.len() == 1
+    };
+    scene.until("its case", decided).await;
+    scene.assert_audit().await;
+}
+
+#[tokio::test]
+async fn an_open_case_says_what_it_waits_for() {
+    let scene = Scene::new(Wish::default()).await;
+    let failed = scene.stage.failed_invoice("insufficient_funds");
+    scene.deliver(&failed.event).await.unwrap();
+    scene.until("its case", async || scene.cases(&failed.invoice).await.len() == 1).await;
+    scene.quiet().await;
+    // Long enough that the mirror is too old to decide on.
+    scene.pass_business(Duration::from_mins(20));
+    let changed = scene.stage.newest_event("invoice.updated").await;
+    scene.stage.gate.close();
+    scene.deliver(&changed).await.unwrap();
+    let waits = async || {
+        let case = scene.cases(&failed.invoice).await.remove(0);
+        case["state"] == "blocked" && case["blocked_on"].as_str().is_some_and(|on| on.contains("Stripe"))
+    };
+    scene.until("the case says it", waits).await;
+    scene.stage.gate.reopen().await;
+    let goes_on = async || {
+        scene.pass_machine(Duration::from_secs(2));
+        scene.cases(&failed.invoice).await[0]["state"] != "blocked"
+    };
+    scene.until("and goes on", goes_on).await;
+}
+
+#[tokio::test]
+async fn an_approved_refund_waits_and_is_sent_once() {
+    let mut scene = Scene::new(Wish::default()).await;
+    let charge = scene.stage.charge(64_000);
+    let carl = scene.who("Carl", &[Role::Controller]).await;
+    let asked = scene.ask(&charge, 30_000).await.unwrap();
+    scene.stage.gate.close();
+    scene.vote(&carl, &asked.approval.unwrap(), Choice::Approve).await.unwrap();
+    for _ in 0..10 {
+        scene.pass_machine(Duration::from_mins(1));
+        scene.quiet().await;
+    }
+    assert_eq!(scene.state(&asked.proposal).await, ProposalState::Approved);
+    scene.restart().await;
+    scene.stage.gate.reopen().await;
+    scene.live_until(&asked.proposal, ProposalState::Done).await;
+    assert_eq!(scene.stage.our_effects().len(), 1);
+    scene.assert_audit().await;
+}
+
+#[tokio::test]
+async fn polling_fills_the_hole_when_stripe_is_back() {
+    let scene = Scene::new(Wish { polls: true, ..Wish::default() }).await;
+    scene.quiet().await;
+    scene.stage.gate.close();
+    scene.pass_business(Duration::from_hours(3));
+    scene.pass_machine(Duration::from_hours(3));
+    let failed = scene.stage.failed_invoice("insufficient_funds");
+    scene.stage.gate.reopen().await;
+    let found = async || {
+        scene.pass_machine(Duration::from_secs(2));
+        scene.cases(&failed.invoice).await.len() == 1
+    };
+    scene.until("its case", found).await;
+    let gaps = scene.engine().gaps(9).await.unwrap().items;
+    assert_eq!(gaps.len(), 1, "{gaps:?}");
+    assert_eq!(
+        scene.deliver(&failed.event).await.unwrap(),
+        IngestAnswer::Duplicate,
+        "the webhook comes late"
+    );
+    scene.quiet().await;
+    assert_eq!(scene.cases(&failed.invoice).await.len(), 1);
+}

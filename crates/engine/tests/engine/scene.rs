@@ -15,8 +15,8 @@ use bursar_domain::proposal::ProposalState;
 use bursar_domain::role::Role;
 use bursar_domain::time::{BusinessTime, MachineTime};
 use bursar_engine::{
-    Clocks, Connection, Endpoint, Engine, Error, HomeMoney, IngestAnswer, NewPerson, PlaybookSettings,
-    RefundRequest, Result, Settings, Submitted, VoteCast,
+    Clocks, Connection, CrashPoint, Endpoint, Engine, Error, HomeMoney, IngestAnswer, NewPerson,
+    PlaybookSettings, RefundRequest, Result, Settings, Submitted, VoteCast,
 };
 use bursar_policy::PolicyFile;
 use bursar_store::executions::{self, Execution};
@@ -103,7 +103,7 @@ impl Scene {
         let dir = tempfile::tempdir().unwrap();
         let machine = Arc::new(AtomicI64::new(NOW_S * 1_000_000));
         let settings = settings(&stage, &wish, dir.path(), 1);
-        let (runtime, engine) = begin(settings, clocks(&stage, &machine)).await;
+        let (runtime, engine, _) = begin(settings, clocks(&stage, &machine), None).await;
         let reader = Store::open_read_only(dir.path()).await.unwrap();
         Scene { stage, wish, engine: Some(engine), runtime: Some(runtime), reader, machine, dir, starts: 1 }
     }
@@ -122,15 +122,21 @@ impl Scene {
 
     /// Another process opens the same directory.
     pub async fn restart(&mut self) {
+        self.begin_again(None).await;
+    }
+
+    /// The same, and it stands still where the first job comes by this place.
+    pub async fn restart_standing_still_at(&mut self, point: CrashPoint) -> Reached {
+        self.begin_again(Some(point)).await.expect("a place was named")
+    }
+
+    async fn begin_again(&mut self, point: Option<CrashPoint>) -> Option<Reached> {
         self.kill();
         self.starts += 1;
         let settings = settings(&self.stage, &self.wish, self.dir.path(), self.starts);
-        let (runtime, engine) = begin(settings, clocks(&self.stage, &self.machine)).await;
+        let (runtime, engine, reached) = begin(settings, clocks(&self.stage, &self.machine), point).await;
         (self.runtime, self.engine) = (Some(runtime), Some(engine));
-    }
-
-    pub fn dir(&self) -> &Path {
-        self.dir.path()
+        reached
     }
 }
 
@@ -148,8 +154,15 @@ fn clocks(stage: &Stage, machine: &Arc<AtomicI64>) -> Clocks {
     )
 }
 
+/// Says when a job stands at the place that was named.
+pub type Reached = tokio::sync::oneshot::Receiver<()>;
+
 /// Opens an engine in a runtime of its own, once the process before it has let go.
-async fn begin(settings: Settings, clocks: Clocks) -> (Runtime, Engine) {
+async fn begin(
+    settings: Settings,
+    clocks: Clocks,
+    point: Option<CrashPoint>,
+) -> (Runtime, Engine, Option<Reached>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let opening = runtime.spawn(async move {
         loop {
@@ -161,9 +174,10 @@ async fn begin(settings: Settings, clocks: Clocks) -> (Runtime, Engine) {
         }
     });
     let engine = tokio::time::timeout(PATIENCE, opening).await.expect("the directory stays in use").unwrap();
+    let reached = point.map(|point| engine.stand_still_at(point));
     let starting = engine.clone();
     runtime.spawn(async move { starting.start().await }).await.unwrap().unwrap();
-    (runtime, engine)
+    (runtime, engine, reached)
 }
 
 fn settings(stage: &Stage, wish: &Wish, dir: &Path, start: usize) -> Settings {
@@ -353,6 +367,13 @@ impl Scene {
             whole.push(self.engine().case(&case["id"].as_str().unwrap().parse().unwrap()).await.unwrap());
         }
         whole
+    }
+
+    /// The case that a proposal belongs to, whole.
+    pub async fn case_of(&self, proposal: &ProposalId) -> Value {
+        let mut db = self.reader.read().await.unwrap();
+        let held = proposals::get(&mut db, self.reader.keyring(), proposal).await.unwrap().unwrap();
+        self.engine().case(&held.case).await.unwrap()
     }
 
     /// The proposals of a verb in the cases of an object, oldest first.

@@ -3,7 +3,7 @@
 use bursar_fake_stripe::{FakeStripe, Options};
 use serde_json::{Value, json};
 
-use crate::gate::Gate;
+use crate::gate::{Gate, Written};
 
 /// 21 November 2026, 00:00 UTC.
 pub const NOW_S: i64 = 1_795_219_200;
@@ -95,10 +95,17 @@ impl Stage {
         self.stripe.ledger().into_iter().filter(|entry| entry["kind"] == kind).collect()
     }
 
-    /// Effects that carry our key.
+    /// What we asked for and got: effects of the kinds that actions have, under keys of ours.
     pub fn our_effects(&self) -> Vec<Value> {
+        let asked = ["refund.create", "invoice.pay", "portal_session.create"];
         let ours =
             |entry: &Value| entry["idempotency_key"].as_str().is_some_and(|key| key.starts_with("bursar_"));
-        self.stripe.ledger().into_iter().filter(ours).collect()
+        let entries = self.stripe.ledger().into_iter().filter(ours);
+        entries.filter(|entry| asked.iter().any(|kind| entry["kind"] == *kind)).collect()
+    }
+
+    /// What the engine wrote, retries included.
+    pub fn our_writes(&self) -> Vec<Written> {
+        self.gate.written().into_iter().filter(|written| written.key.starts_with("bursar_")).collect()
     }
 }

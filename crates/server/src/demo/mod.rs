@@ -90,7 +90,7 @@ pub async fn start(
         saved.save(&wish.data_dir)?;
     }
     let announcement =
-        announcement(&base, &format!("http://{stripe_address}"), &stripe, &saved, &wish, tokens);
+        announcement(&base, &format!("http://{stripe_address}"), &stripe, &saved, &wish, &tokens);
     std::fs::write(wish.data_dir.join("demo.json"), announcement.to_string())?;
     let clock = tokio::spawn(keep_time(stripe, wish.speed));
     let customers = wish.size.customers();
@@ -223,7 +223,7 @@ fn announcement(
     stripe: &FakeStripe,
     saved: &Saved,
     wish: &Wish,
-    tokens: Value,
+    tokens: &Value,
 ) -> Value {
     json!({
         "console_url": base,

@@ -9,7 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::oracle::Oracle;
-use crate::stage::{Charge, Demo, Site, until};
+use crate::stage::{Charge, Demo, Pair, Site, until};
 
 const SEED: u64 = 7;
 const CYCLES: u64 = 8;
@@ -39,16 +39,23 @@ struct Load {
 }
 
 impl Load {
+    /// One event that from now on must be kept: posted and acknowledged, or made by a Stripe that is polled.
+    fn event(&self, site: &Site) -> Result<Option<String>, reqwest::Error> {
+        if !site.takes_webhooks() {
+            let made = site.trigger("customer.updated", &json!({}));
+            return Ok(made["event"]["id"].as_str().map(str::to_owned));
+        }
+        let id = format!("evt_load{}n{}", self.number, self.sent);
+        let mut event = self.template.clone();
+        event["id"] = json!(id);
+        Ok((site.try_post_event(&event)? == 200).then_some(id))
+    }
+
     /// One round: a signed event, a small refund that needs nobody, a large one that is asked for and approved. Fails as
     /// soon as an answer does not come: the program was killed.
     fn round(&mut self, site: &Site) -> Result<(), reqwest::Error> {
         self.sent += 1;
-        let id = format!("evt_load{}n{}", self.number, self.sent);
-        let mut event = self.template.clone();
-        event["id"] = json!(id);
-        if site.try_post_event(&event)? == 200 {
-            self.acknowledged.insert(id);
-        }
+        self.acknowledged.extend(self.event(site)?);
         let place = self.number * 100_000 + self.sent;
         let charge = &self.charges[usize::try_from(draw(place, self.charges.len() as u64)).unwrap()];
         let large = self.sent.is_multiple_of(3);
@@ -64,30 +71,26 @@ impl Load {
     }
 }
 
-/// Loads the demo until `life` is over, then kills it in the middle of whatever it is doing.
-fn live_and_die(mut demo: Demo, loads: &mut [Load], life: Duration) -> Demo {
+/// Loads the installation until `life` is over, then has it killed in the middle of whatever it is doing. `site` makes a
+/// client of its own for each load: clients do not travel between threads.
+fn live_and_die(loads: &mut [Load], life_ms: u64, site: impl Fn() -> Site + Sync, kill: impl FnOnce()) {
     let over = AtomicBool::new(false);
-    // A site of its own for each load: clients do not travel between threads.
-    let told = demo.program.told.clone();
     std::thread::scope(|scope| {
         for load in loads {
             scope.spawn(|| {
-                let site = Site::of_demo(&told);
+                let site = site();
                 while load.round(&site).is_ok() && !over.load(Ordering::Relaxed) {}
             });
         }
-        std::thread::sleep(life);
-        demo.program.kill();
+        std::thread::sleep(Duration::from_millis(life_ms));
+        kill();
         over.store(true, Ordering::Relaxed);
     });
-    demo.again()
 }
 
-#[test]
-fn killed_at_random_instants_under_load() {
-    let mut demo = Demo::start();
-    let template = demo.trigger("customer.updated", &json!({}))["event"].clone();
-    let charges: Vec<Charge> = (0..CHARGES).map(|_| demo.charge(40_000..=i64::MAX)).collect();
+fn loads(site: &Site) -> Vec<Load> {
+    let template = site.trigger("customer.updated", &json!({}))["event"].clone();
+    let charges: Vec<Charge> = (0..CHARGES).map(|_| site.charge(40_000..=i64::MAX)).collect();
     let load = |number| Load {
         number,
         template: template.clone(),
@@ -96,25 +99,68 @@ fn killed_at_random_instants_under_load() {
         acknowledged: BTreeSet::new(),
         requests: 0,
     };
-    let mut loads: Vec<Load> = (0..LOADS).map(load).collect();
-    for cycle in 0..CYCLES {
-        let life = LIFE_MS.start + draw(1_000 + cycle, LIFE_MS.end - LIFE_MS.start);
-        demo = live_and_die(demo, &mut loads, Duration::from_millis(life));
-    }
-    // What was approved comes to its end, also where a lost answer has to be looked for twice.
+    (0..LOADS).map(load).collect()
+}
+
+/// When each cycle ends.
+fn lives_ms() -> impl Iterator<Item = u64> {
+    (0..CYCLES).map(|cycle| LIFE_MS.start + draw(1_000 + cycle, LIFE_MS.end - LIFE_MS.start))
+}
+
+/// Waits until what was approved has come to its end, also where a lost answer has to be looked for.
+fn settled(site: &Site) {
     until("every execution to end", || {
-        demo.quiet();
-        let cases = demo.all("operator", "/cases?playbook=refunds");
+        site.quiet();
+        let cases = site.all("operator", "/cases?playbook=refunds");
         cases.iter().all(|case| case["state"] != "acting" && case["state"] != "open").then_some(())
     });
-    let refunds = demo.ledger("refund.create").len();
+}
+
+/// What was acknowledged, having made sure that this was a load.
+fn acknowledged(site: &Site, loads: &[Load]) -> BTreeSet<String> {
     let acknowledged: BTreeSet<String> =
         loads.iter().flat_map(|load| load.acknowledged.iter().cloned()).collect();
     let requests: u64 = loads.iter().map(|load| load.requests).sum();
+    let refunds = site.ledger("refund.create").len();
     eprintln!(
         "seed {SEED}: {CYCLES} kills, {} events acknowledged, {requests} requests answered, {refunds} refunds",
         acknowledged.len()
     );
     assert!(acknowledged.len() > 20 && refunds > 10, "a load that is none proves nothing");
-    Oracle::of(&demo).acknowledged(acknowledged).check();
+    acknowledged
+}
+
+#[test]
+fn everything_is_killed_at_random_instants_under_load() {
+    let mut demo = Demo::start();
+    let mut loads = loads(&demo);
+    for life_ms in lives_ms() {
+        let clients = demo.clients();
+        live_and_die(&mut loads, life_ms, clients, || demo.program.kill());
+        demo = demo.again();
+    }
+    settled(&demo);
+    let audit = demo.bursar("audit verify --json");
+    Oracle::of(&demo, audit).acknowledged(acknowledged(&demo, &loads)).check();
+}
+
+/// Its Stripe goes on: it carries out calls whose answers nobody hears, and makes events that nobody is told of.
+#[test]
+fn the_engine_alone_is_killed_at_random_instants_under_load() {
+    let mut pair = Pair::start("");
+    let mut loads = loads(&pair.site);
+    for life_ms in lives_ms() {
+        let clients = pair.site.clients();
+        live_and_die(&mut loads, life_ms, clients, || pair.serve.kill());
+        pair = pair.serve_again();
+    }
+    settled(&pair.site);
+    let acknowledged = acknowledged(&pair.site, &loads);
+    until("every event to be polled", || {
+        let kept = pair.site.all("operator", "/events?type=customer.updated");
+        let kept: BTreeSet<&str> = kept.iter().map(|event| event["id"].as_str().unwrap()).collect();
+        acknowledged.iter().all(|id| kept.contains(id.as_str())).then_some(())
+    });
+    let audit = pair.bursar("audit verify --json");
+    Oracle::of(&pair.site, audit).acknowledged(acknowledged).check();
 }

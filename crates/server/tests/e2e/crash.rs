@@ -9,6 +9,7 @@ use crate::stage::{Demo, until};
 const REFUND: &str = "POST /v1/refunds";
 /// Looking whether it happened. Kept from an answer until the kill, so that the kill is always before the outcome.
 const LOOK: &str = "GET /v1/refunds";
+const VERIFY: &str = "audit verify --json";
 
 /// A demo that makes no refund of its own any more: none takes a fault that is meant for ours.
 fn quiet() -> Demo {
@@ -47,7 +48,7 @@ fn killed_after(fault: &Value, effects: usize) -> (Demo, Value) {
     assert_eq!(refunds[0]["idempotency_key"], done["receipt"]["idempotency_key"]);
     assert_eq!(refunds[0]["object"], done["receipt"]["object"]);
     assert_eq!(execution(&demo)["idempotency_key"], before["idempotency_key"], "one key for good");
-    Oracle::of(&demo).check();
+    Oracle::of(&demo, demo.bursar(VERIFY)).check();
     (demo, done)
 }
 
@@ -90,7 +91,7 @@ fn answers_lost_again_and_again() {
     let done = demo.approval_once(&asked, "executed");
     assert_eq!(demo.refunds_of(&charge.id).len(), 1);
     assert_eq!(done["receipt"]["sends"], 3);
-    Oracle::of(&demo).check();
+    Oracle::of(&demo, demo.bursar(VERIFY)).check();
 }
 
 /// 429, 503 and 409 say that nothing was done: the same key again, later.

@@ -4,21 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::stage::Demo;
+use crate::stage::{Ran, Site};
 
 /// States in which nothing more will happen by itself.
 const TERMINAL: [&str; 9] =
     ["done", "refused", "no_effect", "in_doubt", "denied", "rejected", "expired", "void", "observed"];
 
 pub struct Oracle<'a> {
-    demo: &'a Demo,
+    site: &'a Site,
+    /// Of `bursar audit verify --json`.
+    audit: Ran,
     /// Ids of events that were answered with 2xx.
     acknowledged: BTreeSet<String>,
 }
 
 impl<'a> Oracle<'a> {
-    pub fn of(demo: &'a Demo) -> Self {
-        Self { demo, acknowledged: BTreeSet::new() }
+    pub fn of(site: &'a Site, audit: Ran) -> Self {
+        Self { site, audit, acknowledged: BTreeSet::new() }
     }
 
     pub fn acknowledged(self, acknowledged: BTreeSet<String>) -> Self {
@@ -33,21 +35,21 @@ impl<'a> Oracle<'a> {
         self.what_is_done_was_allowed(&proposals);
         self.no_charge_is_refunded_beyond_what_it_took();
         Self::everything_has_come_to_an_end(&proposals);
-        let report = self.demo.bursar("audit verify --json").json(0);
+        let report = self.audit.json(0);
         assert_eq!(report["ok"], true, "{report}");
     }
 
     /// With the id of their case.
     fn proposals(&self) -> Vec<Value> {
-        let cases = self.demo.all("operator", "/cases");
+        let cases = self.site.all("operator", "/cases");
         let whole =
-            |case: &Value| self.demo.get("operator", &format!("/cases/{}", case["id"].as_str().unwrap()));
+            |case: &Value| self.site.get("operator", &format!("/cases/{}", case["id"].as_str().unwrap()));
         cases.iter().flat_map(|case| whole(case)["proposals"].as_array().unwrap().clone()).collect()
     }
 
     fn each_acknowledged_event_is_kept_once(&self) {
         let mut times: BTreeMap<String, usize> = BTreeMap::new();
-        for event in self.demo.all("operator", "/events") {
+        for event in self.site.all("operator", "/events") {
             *times.entry(event["id"].as_str().unwrap().to_owned()).or_default() += 1;
         }
         for id in &self.acknowledged {
@@ -64,11 +66,11 @@ impl<'a> Oracle<'a> {
             proposals.iter().filter(fits).cloned().collect::<Vec<_>>()
         };
         let mut effects: BTreeMap<String, Value> = BTreeMap::new();
-        for entry in self.demo.ledger("refund.create") {
+        for entry in self.site.ledger("refund.create") {
             let Some(key) = key(&entry).filter(|key| key.starts_with("bursar_")) else { continue };
             assert!(effects.insert(key, entry.clone()).is_none(), "twice: {entry}");
         }
-        let account = self.demo.stripe("/v1/account")["id"].clone();
+        let account = self.site.stripe("/v1/account")["id"].clone();
         for proposal in of_verb("refund.create", "done") {
             let key = key(&proposal["execution"]).unwrap();
             let effect =
@@ -89,7 +91,7 @@ impl<'a> Oracle<'a> {
                 continue;
             }
             assert_eq!(proposal["verdict"]["ruling"], "ask", "{proposal}");
-            let approval = self.demo.approval(proposal["approval"].as_str().unwrap());
+            let approval = self.site.approval(proposal["approval"].as_str().unwrap());
             assert_eq!(approval["digest"], proposal["digest"]);
             let votes = approval["votes"].as_array().unwrap();
             assert!(votes.iter().any(|vote| vote["choice"] == "approve"), "{approval}");
@@ -98,13 +100,13 @@ impl<'a> Oracle<'a> {
 
     fn no_charge_is_refunded_beyond_what_it_took(&self) {
         let mut back: BTreeMap<String, i64> = BTreeMap::new();
-        for refund in self.demo.ledger("refund.create") {
+        for refund in self.site.ledger("refund.create") {
             *back.entry(refund["charge"].as_str().unwrap().to_owned()).or_default() +=
                 refund["amount"].as_i64().unwrap();
         }
         for (charge, sum) in back {
             let taken =
-                self.demo.stripe(&format!("/v1/charges/{charge}"))["amount_captured"].as_i64().unwrap();
+                self.site.stripe(&format!("/v1/charges/{charge}"))["amount_captured"].as_i64().unwrap();
             assert!(sum <= taken, "{charge}: {sum} of {taken}");
         }
     }

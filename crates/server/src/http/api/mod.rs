@@ -62,7 +62,8 @@ pub fn routes() -> Router<AppState> {
 
 /// A page in Stripe's shape.
 fn list(url: &str, page: Page) -> Json<Value> {
-    Json(json!({"object": "list", "url": url, "has_more": page.has_more, "data": page.items}))
+    let Page { items, has_more } = page;
+    Json(json!({"object": "list", "url": url, "has_more": has_more, "data": Value::Array(items)}))
 }
 
 /// An id from a path; one that is not well-formed is not there.

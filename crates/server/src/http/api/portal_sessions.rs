@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use bursar_domain::id::ProposalId;
 use bursar_domain::proposal::ProposalState;
 use bursar_engine::PortalRequest;
-use secrecy::ExposeSecret as _;
+use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -52,7 +52,7 @@ pub async fn create(
         "status": if opened.approval.is_some() { "pending_approval" } else { "approved" },
         "case": opened.case.as_str(),
         "approval": opened.approval.as_ref().map(bursar_domain::id::ApprovalId::as_str),
-        "url": opened.url.as_ref().map(|url| url.expose_secret()),
+        "url": opened.url.as_ref().map(ExposeSecret::expose_secret),
     });
     Ok((StatusCode::CREATED, Json(document)))
 }

@@ -36,7 +36,11 @@ async fn a_database_that_is_broken_keeps_nothing_and_loses_nothing() {
         let needs_it = !breaks.contains("events") && !breaks.contains("jobs");
         assert_eq!(garbage.status, if needs_it { 503 } else { 200 }, "57: {breaks}");
         stage.sql(mends).await;
-        assert_eq!(stage.count("SELECT COUNT(*) FROM events").await, 1 + number as i64, "57: {breaks}");
+        assert_eq!(
+            stage.count("SELECT COUNT(*) FROM events").await,
+            1 + i64::try_from(number).unwrap(),
+            "57: {breaks}"
+        );
         assert_eq!(deliver(&stage, 10 + number).await.status, 200, "57: it came again after {mends}");
     }
     assert_eq!(stage.count("SELECT COUNT(*) FROM events").await, 4);
@@ -73,7 +77,7 @@ async fn a_full_line_turns_away_and_keeps_what_it_took() {
     );
     assert_eq!(
         stage.count("SELECT COUNT(*) FROM events").await,
-        accepted as i64,
+        i64::try_from(accepted).unwrap(),
         "61: kept is what was acknowledged"
     );
 }

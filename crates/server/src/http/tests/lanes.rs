@@ -83,7 +83,7 @@ async fn an_account_belongs_to_the_endpoint_or_is_kept_apart() {
         match lane {
             Some(lane) => assert_eq!(stage.lane_of(&id).await, lane, "{row}"),
             None => {
-                assert_eq!(stage.get("priya", &format!("/api/v1/events/{id}")).await.status, 404, "{row}")
+                assert_eq!(stage.get("priya", &format!("/api/v1/events/{id}")).await.status, 404, "{row}");
             }
         }
     }

@@ -54,6 +54,13 @@ impl Site {
         }
     }
 
+    /// Makes further clients of the same installation.
+    pub fn clients(&self) -> impl Fn() -> Site + Sync + use<> {
+        let (api, tokens) = (self.api.trim_end_matches("/api/v1").to_owned(), self.tokens.clone());
+        let (stripe, ingest) = ((self.stripe.clone(), self.stripe_key.clone()), self.ingest.clone());
+        move || Site { ingest: ingest.clone(), ..Site::new(&api, tokens.clone(), stripe.clone()) }
+    }
+
     /// The same installation, answering elsewhere.
     #[must_use]
     pub fn moved_to(self, api_url: &str) -> Self {
@@ -161,6 +168,10 @@ impl Site {
     pub fn is_armed(&self, route: &str) -> bool {
         let armed = self.sim(Method::GET, "/faults", None);
         armed["data"].as_array().unwrap().iter().any(|fault| fault["route"] == route)
+    }
+
+    pub fn takes_webhooks(&self) -> bool {
+        self.ingest.is_some()
     }
 
     /// Posts an event as Stripe does, signed now; fails where no whole answer came.
