@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 
 use super::{rfc3339, words};
 
+/// The code of an attempt of which nothing left this machine.
+const NOT_SENT: &str = "not_sent";
+
 /// `rows` are in words and hold what could be compared; `changes` are the values themselves.
 pub(crate) fn document(execution: &Execution, action: &Action, customer: Option<&str>) -> Value {
     let receipt: Option<&Receipt> = execution.receipt.as_ref();
@@ -47,6 +50,9 @@ fn headline(execution: &Execution, action: &Action, customer: Option<&str>) -> S
             "Nobody can tell yet whether it happened. A person must look; it is not sent again.".to_owned()
         }
         ExecutionState::WaitingAtStripe => "Stripe has it and has not finished.".to_owned(),
+        ExecutionState::Unknown if execution.outcome_code.as_deref() == Some(NOT_SENT) => {
+            "Not sent yet; it is tried again.".to_owned()
+        }
         ExecutionState::Unknown => {
             "The answer is missing; it is looked up before anything is sent again.".to_owned()
         }
