@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use proc_macro2::{TokenStream, TokenTree};
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::scene::Scene;
 
@@ -27,6 +27,29 @@ async fn every_statement_prepares() {
         }
     }
     assert!(prepared > 110, "only {prepared} statements were found: is the reading of sources broken?");
+}
+
+/// What looks for many rows at once must not look at all rows: a table that grows would slow down whatever waits for it.
+#[tokio::test]
+async fn statements_for_many_rows_search_by_an_index() {
+    let scene = Scene::new().await;
+    let mut raw = scene.raw().await;
+    let mut looked_at = 0;
+    for path in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+        let all = statements(&std::fs::read_to_string(&path).unwrap());
+        for sql in all.iter().filter(|sql| sql.contains("VALUES (?") && !sql.starts_with("INSERT")) {
+            let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")));
+            let plan = plan.fetch_all(&mut raw).await.unwrap();
+            let steps: Vec<String> = plan.iter().map(|step| step.get("detail")).collect();
+            for table in ["events", "jobs", "objects", "subject_keys"] {
+                let scan = format!("SCAN {table}");
+                let scans = steps.iter().any(|step| step == &scan || step.starts_with(&format!("{scan} ")));
+                assert!(!scans, "{}: {sql}\n{}", path.display(), steps.join("\n"));
+            }
+            looked_at += 1;
+        }
+    }
+    assert!(looked_at > 1, "only {looked_at} statements were looked at");
 }
 
 fn sources(dir: &Path) -> Vec<PathBuf> {
@@ -104,9 +127,8 @@ fn whole(text: &str, constants: &BTreeMap<String, String>, tails: &[String]) -> 
         return Vec::new();
     }
     if text.contains("VALUES {}") {
-        let columns = columns_before(&text);
-        let places: Vec<String> = (1..=columns).map(|place| format!("${place}")).collect();
-        text = text.replace("VALUES {}", &format!("VALUES ({})", places.join(", ")));
+        let row = format!("({})", vec!["?"; columns_before(&text)].join(", "));
+        text = text.replace("VALUES {}", &format!("VALUES {row}, {row}"));
     }
     text = text.replace("IN ({})", "IN ($2, $3)");
     if text.contains("{tail}") {
