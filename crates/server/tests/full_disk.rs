@@ -55,7 +55,8 @@ impl Running {
     /// How large a file it may write to, in bytes.
     fn may_write(&self, limit: &str) {
         let pid = self.child.id().to_string();
-        let set = Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={limit}:unlimited")]).status();
+        let set =
+            Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={limit}:unlimited")]).status();
         assert!(set.expect("prlimit is part of util-linux").success());
     }
 
@@ -71,7 +72,8 @@ impl Running {
             "data": {"object": {"id": "cus_full", "object": "customer"}}});
         let body = event.to_string().into_bytes();
         let signature = sign(self.text("webhook_secret"), at, &body);
-        let request = self.http.post(self.text("ingest_url")).header("stripe-signature", signature).body(body);
+        let request =
+            self.http.post(self.text("ingest_url")).header("stripe-signature", signature).body(body);
         let answer = request.send().await.unwrap();
         (answer.status().as_u16(), answer.headers().contains_key("retry-after"))
     }
@@ -92,7 +94,11 @@ async fn a_full_disk_loses_nothing_and_ends_nothing() {
     for number in 1..=5 {
         assert_eq!(demo.deliver(number).await, (503, true), "58: {number}");
     }
-    assert_eq!(demo.deliver(0).await, (200, false), "36: what is kept needs no room to be acknowledged again");
+    assert_eq!(
+        demo.deliver(0).await,
+        (200, false),
+        "36: what is kept needs no room to be acknowledged again"
+    );
     assert_eq!(demo.get("/events/evt_full0").await.0, 200, "58: what is there can be read");
     assert_eq!(demo.get("/events/evt_full1").await.0, 404, "58: what was not acknowledged is not there");
     demo.may_write("unlimited");

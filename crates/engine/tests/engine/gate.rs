@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
+use axum::http::header::CONTENT_LENGTH;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use bursar_fake_stripe::FakeStripe;
 use hyper::server::conn::http1;
@@ -189,13 +190,15 @@ async fn answer(desk: &Desk, request: Request<Body>) -> io::Result<Response<Body
             Ok(made(status, &headers, body))
         }
         Some(Harm::Change { pointer, to }) => {
-            let (parts, body) = pass(router, request).await?.into_parts();
+            let (mut parts, body) = pass(router, request).await?.into_parts();
+            parts.headers.remove(CONTENT_LENGTH);
             let mut body: Value = serde_json::from_slice(&to_bytes(body, 1 << 20).await.unwrap()).unwrap();
             *body.pointer_mut(pointer).unwrap() = to;
             Ok(Response::from_parts(parts, Body::from(body.to_string())))
         }
         Some(Harm::Truncate(bytes)) => {
-            let (parts, body) = pass(router, request).await?.into_parts();
+            let (mut parts, body) = pass(router, request).await?.into_parts();
+            parts.headers.remove(CONTENT_LENGTH);
             let body = to_bytes(body, 1 << 20).await.unwrap();
             Ok(Response::from_parts(parts, Body::from(body.slice(..bytes.min(body.len())))))
         }

@@ -81,7 +81,8 @@ async fn an_approved_refund_waits_and_is_sent_once() {
 #[tokio::test]
 async fn polling_fills_the_hole_when_stripe_is_back() {
     let scene = Scene::new(Wish { polls: true, ..Wish::default() }).await;
-    scene.quiet().await;
+    let polled = async || scene.engine().health().await.unwrap().lanes[0].polled_age_s.is_some();
+    scene.until("a first poll", polled).await;
     scene.stage.gate.close();
     scene.pass_business(Duration::from_hours(3));
     scene.pass_machine(Duration::from_hours(3));
@@ -92,8 +93,7 @@ async fn polling_fills_the_hole_when_stripe_is_back() {
         scene.cases(&failed.invoice).await.len() == 1
     };
     scene.until("its case", found).await;
-    let gaps = scene.engine().gaps(9).await.unwrap().items;
-    assert_eq!(gaps.len(), 1, "{gaps:?}");
+    scene.until("the hole is noted", async || scene.engine().gaps(9).await.unwrap().items.len() == 1).await;
     assert_eq!(
         scene.deliver(&failed.event).await.unwrap(),
         IngestAnswer::Duplicate,

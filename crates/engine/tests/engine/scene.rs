@@ -328,14 +328,16 @@ impl Scene {
 
     /// Lets the wall clock run, two seconds a look, until a proposal stands so.
     pub async fn live_until(&self, proposal: &ProposalId, state: ProposalState) {
-        let mut last = None;
         let stands = async || {
             self.pass_machine(Duration::from_secs(2));
-            let now = self.state(proposal).await;
-            last = Some(now);
-            now == state
+            self.state(proposal).await == state
         };
-        self.until(&format!("{proposal} becomes {}", state.as_str()), stands).await;
+        if !self.comes(stands).await {
+            let (stands, why) = (self.state(proposal).await, self.why(proposal).await);
+            let told =
+                self.execution(proposal).await.map(|held| (held.state, held.outcome_code, held.waiting_for));
+            panic!("{proposal} is {stands:?} and not {state:?}: {why} {told:?}");
+        }
     }
 }
 

@@ -20,7 +20,6 @@ pub struct Failed {
     pub event: Value,
     pub invoice: String,
     pub customer: String,
-    pub subscription: String,
 }
 
 impl Stage {
@@ -57,12 +56,7 @@ impl Stage {
     pub fn failed_invoice(&self, decline_code: &str) -> Failed {
         let made = self.trigger("invoice.payment_failed", json!({"decline_code": decline_code}));
         let id = |kind| Self::of_kind(&made, kind)["id"].as_str().unwrap().to_owned();
-        Failed {
-            invoice: id("invoice"),
-            customer: id("customer"),
-            subscription: id("subscription"),
-            event: made["event"].clone(),
-        }
+        Failed { invoice: id("invoice"), customer: id("customer"), event: made["event"].clone() }
     }
 
     /// A call as somebody else with a key would make it, past the gate's eyes.

@@ -258,7 +258,8 @@ fn show_wanted(wanted: &Wanted, shown: &mut String) {
             writeln!(shown, "---\n{}\n---\n{}\n---", mail.text, mail.html.as_deref().unwrap_or("-")).unwrap();
         }
         Action::CreateTask { title, role, .. } => writeln!(shown, "task for {role}: {title}").unwrap(),
-        other => writeln!(shown, "params: {}", other.params()).unwrap(),
+        other => writeln!(shown, "params: {}", bursar_domain::canonical::to_text(&other.params()).unwrap())
+            .unwrap(),
     }
 }
 

@@ -132,9 +132,9 @@ mod tests {
     fn only_the_last_bytes_are_kept() {
         let heads = Heads::default();
         for _ in 0..100 {
-            heads.note(&[b'x'; 32 * 1024]);
+            heads.note(&vec![b'x'; 32 * 1024]);
         }
-        heads.note(&[b'y'; 2 * KEPT_BYTES]);
+        heads.note(&vec![b'y'; 2 * KEPT_BYTES]);
         heads.note(b"end");
         let kept = heads.0.lock().unwrap();
         assert!(kept.ends_with(b"end") && kept.len() <= 2 * KEPT_BYTES + 3);
