@@ -1,6 +1,8 @@
 //! Events in: the signature over raw bytes first, then the event once with its job in one commit, then the answer. What
 //! Stripe signed and we cannot use is kept apart and acknowledged, so that Stripe stops sending it.
 
+use std::time::Duration;
+
 use bursar_domain::id::{AuditId, JobId, QuarantineId};
 use bursar_domain::lane::Lane;
 use bursar_store::events::{Accepted, NewEvent};
@@ -11,6 +13,7 @@ use bursar_stripe::event::{Event, mask_card_numbers_in_bytes};
 use bursar_stripe::signature::{self, SignatureError};
 
 use crate::lanes::Open;
+use crate::settings::Connection;
 use crate::start::Engine;
 use crate::{Error, Result};
 
@@ -46,6 +49,13 @@ impl Engine {
         }
         let open = match self.signed_by(endpoint, signature, body) {
             Ok(open) => open,
+            Err(_) if self.awaits_its_account(endpoint, signature, body) => {
+                return Err(Error::Unavailable {
+                    on: "Stripe",
+                    why: "whose account this is has not been learned yet".to_owned(),
+                    after: Duration::from_secs(5),
+                });
+            }
             Err(error) => {
                 metrics::counter!("bursar_webhook_rejected_total", "reason" => error.reason()).increment(1);
                 return Ok(IngestAnswer::NotSigned(error.reason()));
@@ -161,11 +171,7 @@ impl Engine {
         let now_s = self.inner.clocks.machine().unix_s();
         let mut last = None;
         for open in self.inner.lanes.all() {
-            let secrets = match endpoint {
-                Endpoint::Account => &open.connection.webhook_secrets,
-                Endpoint::Connect => &open.connection.connect_webhook_secrets,
-            };
-            let secrets: Vec<&str> = secrets.iter().map(secrecy::ExposeSecret::expose_secret).collect();
+            let secrets = secrets_of(&open.connection, endpoint);
             if secrets.is_empty() {
                 continue;
             }
@@ -178,6 +184,28 @@ impl Engine {
         }
         Err(last.unwrap_or(SignatureError::SecretMissing))
     }
+
+    /// Whether it is signed for a connection whose account Stripe has not told yet: then it is Stripe's, and is to come
+    /// again.
+    fn awaits_its_account(&self, endpoint: Endpoint, signature: Option<&str>, body: &[u8]) -> bool {
+        let known: Vec<String> =
+            self.inner.lanes.all().into_iter().map(|open| open.connection.name).collect();
+        let now_s = self.inner.clocks.machine().unix_s();
+        let waiting =
+            self.inner.settings.connections.iter().filter(|connection| !known.contains(&connection.name));
+        waiting.map(|connection| secrets_of(connection, endpoint)).any(|secrets| {
+            !secrets.is_empty()
+                && signature::verify(signature.unwrap_or_default(), body, &secrets, now_s).is_ok()
+        })
+    }
+}
+
+fn secrets_of(connection: &Connection, endpoint: Endpoint) -> Vec<&str> {
+    let secrets = match endpoint {
+        Endpoint::Account => &connection.webhook_secrets,
+        Endpoint::Connect => &connection.connect_webhook_secrets,
+    };
+    secrets.iter().map(secrecy::ExposeSecret::expose_secret).collect()
 }
 
 /// The lane of a signed event. Its own account must be the connection's or one of its connected accounts.

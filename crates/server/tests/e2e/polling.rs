@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::stage::{Pair, until};
+use crate::stage::{Charge, Pair, until};
 
 #[test]
 fn polling_alone_is_enough() {
@@ -53,6 +53,8 @@ fn only_the_engine_is_killed() {
     ];
     for (mut fault, effects) in faults {
         let charge = pair.site.charge(50_001..=i64::MAX);
+        // Half of it: a second refund would find money to take.
+        let charge = Charge { amount: charge.amount / 2, ..charge };
         let asked = pair.site.ask(&charge);
         fault["route"] = json!("POST /v1/refunds");
         pair.site.arm(&fault);
@@ -90,4 +92,20 @@ fn a_stripe_that_is_down() {
     assert_eq!(refunds.len(), 1);
     assert_eq!(refunds[0]["idempotency_key"], done["receipt"]["idempotency_key"]);
     pair.connected();
+}
+
+/// Until Stripe has said whose account it is, its webhooks are to come again, and other people's are refused as ever.
+#[test]
+fn webhooks_before_the_account_is_known() {
+    let mut pair = Pair::start_without_stripe();
+    let event = json!({"id": "evt_early", "object": "event", "type": "customer.updated", "livemode": false,
+        "created": 1_795_219_200, "api_version": "2026-10-28.endive", "pending_webhooks": 1,
+        "request": {"id": null, "idempotency_key": null}, "data": {"object": {"id": "cus_1", "object": "customer"}}});
+    assert_eq!(pair.site.try_post_event(&event).unwrap(), 503);
+    assert_eq!(pair.site.try_post_signed(&event, "whsec_of_somebody_else").unwrap(), 400);
+    pair.sim_again();
+    pair.connected();
+    assert_eq!(pair.site.try_post_event(&event).unwrap(), 200);
+    assert_eq!(pair.site.try_post_signed(&event, "whsec_of_somebody_else").unwrap(), 400);
+    assert_eq!(pair.site.get("operator", "/events/evt_early")["source"], "webhook");
 }

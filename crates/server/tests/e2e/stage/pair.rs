@@ -29,35 +29,57 @@ fn sim(folder: &Path, address: &str) -> Program {
 }
 
 /// What `init` wrote, with a Stripe to speak to, and whatever else the test wants.
-fn configure(folder: &Path, stripe: &str, more: &str) {
+fn configure(folder: &Path, stripe: &str, (ingest, more): (&str, &str)) {
     let path = folder.join("bursar.toml");
     let text = std::fs::read_to_string(&path).unwrap();
     let stripe = format!(
         "\n[stripe.main]\napi_key = {{ file = \"stripe.key\" }}\napi_base = \"{stripe}\"\nmode = \"automate\"\n\
-         ingest = [\"poll\"]\npoll_interval = \"1s\"\nrequests_per_second = 200\n"
+         poll_interval = \"1s\"\nrequests_per_second = 200\n{ingest}\n"
     );
     std::fs::write(path, text + &stripe + more).unwrap();
 }
+
+const POLL: &str = "ingest = [\"poll\"]";
+const WEBHOOK_TOO: &str =
+    "ingest = [\"poll\", \"webhook\"]\nwebhook_secrets = [{ file = \"webhook.secret\" }]";
+const SECRET: &str = "whsec_of_the_endpoint";
 
 impl Pair {
     /// Polls only. `more` is added to the configuration.
     #[track_caller]
     pub fn start(more: &str) -> Self {
+        let pair = Self::open((POLL, more), |_| {});
+        pair.connected();
+        pair
+    }
+
+    /// Takes webhooks too; its Stripe was killed before it came up for the first time.
+    #[track_caller]
+    pub fn start_without_stripe() -> Self {
+        Self::open((WEBHOOK_TOO, ""), Program::kill)
+    }
+
+    #[track_caller]
+    fn open(config: (&str, &str), before: impl FnOnce(&mut Program)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let sim = sim(folder.path(), "127.0.0.1:0");
+        let mut sim = sim(folder.path(), "127.0.0.1:0");
         let text = |name: &str| sim.told[name].as_str().unwrap().to_owned();
+        let (url, key) = (text("stripe_url"), text("stripe_key"));
         let made = run(folder.path(), "init --yes --json --config bursar.toml --data-dir data").json(0);
-        std::fs::write(folder.path().join("stripe.key"), text("stripe_key")).unwrap();
-        configure(folder.path(), &text("stripe_url"), more);
+        std::fs::write(folder.path().join("stripe.key"), &key).unwrap();
+        std::fs::write(folder.path().join("webhook.secret"), SECRET).unwrap();
+        configure(folder.path(), &url, config);
         let people = made["people_file"].as_str().unwrap_or_else(|| panic!("nobody was made: {made}"));
         let people = std::fs::read(folder.path().join(people)).unwrap();
         let people: Value = serde_json::from_slice(&people).unwrap();
+        before(&mut sim);
         let serve = serve(folder.path());
-        let address = serve.told["api_url"].as_str().unwrap();
-        let site = Site::new(address, people["tokens"].clone(), (text("stripe_url"), text("stripe_key")));
-        let pair = Self { serve, site, sim, folder };
-        pair.connected();
-        pair
+        let site = Site::new(serve.told["api_url"].as_str().unwrap(), people["tokens"].clone(), (url, key));
+        let site = match config.0 {
+            WEBHOOK_TOO => site.taking_webhooks(serve.told["ingest_url"].as_str().unwrap(), SECRET),
+            _ => site,
+        };
+        Self { serve, site, sim, folder }
     }
 
     /// Waits until the engine has read Stripe's events once.

@@ -34,11 +34,13 @@ impl Site {
     pub fn of_demo(told: &Value) -> Self {
         let text =
             |name: &str| told[name].as_str().unwrap_or_else(|| panic!("no {name} in {told}")).to_owned();
-        let ingest = Some((text("ingest_url"), text("webhook_secret")));
-        Self {
-            ingest,
-            ..Self::new(&text("api_url"), told["tokens"].clone(), (text("stripe_url"), text("stripe_key")))
-        }
+        Self::new(&text("api_url"), told["tokens"].clone(), (text("stripe_url"), text("stripe_key")))
+            .taking_webhooks(&text("ingest_url"), &text("webhook_secret"))
+    }
+
+    #[must_use]
+    pub fn taking_webhooks(self, url: &str, secret: &str) -> Self {
+        Self { ingest: Some((url.to_owned(), secret.to_owned())), ..self }
     }
 
     /// One that hears from Stripe by polling only. `stripe` is its address and its key.
@@ -176,7 +178,13 @@ impl Site {
 
     /// Posts an event as Stripe does, signed now; fails where no whole answer came.
     pub fn try_post_event(&self, event: &Value) -> Result<u16, reqwest::Error> {
-        let (url, secret) = self.ingest.as_ref().expect("this installation takes webhooks");
+        let (_, secret) = self.ingest.as_ref().expect("this installation takes webhooks");
+        self.try_post_signed(event, secret)
+    }
+
+    /// Posts an event, signed now with this secret.
+    pub fn try_post_signed(&self, event: &Value, secret: &str) -> Result<u16, reqwest::Error> {
+        let (url, _) = self.ingest.as_ref().expect("this installation takes webhooks");
         let body = event.to_string().into_bytes();
         let at = Clocks::system().machine().unix_s();
         let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret.as_bytes());
@@ -214,7 +222,7 @@ impl Site {
         charge
     }
 
-    /// Asks as operator for the whole of a charge above the limit; the question that came of it, as a controller sees it.
+    /// Asks as operator for this amount of a charge, above the limit; the question that came of it, as a controller sees it.
     #[track_caller]
     pub fn ask(&self, charge: &Charge) -> Value {
         let body = json!({"charge": charge.id, "amount": charge.amount, "reason": "requested_by_customer"});
