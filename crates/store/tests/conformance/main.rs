@@ -6,6 +6,7 @@
 mod approvals;
 mod audit;
 mod cases;
+mod disk;
 mod events;
 mod executions;
 mod jobs;
