@@ -3,6 +3,7 @@
 
 // What is not test code here is small and wants the freedoms of test code.
 #![cfg(all(test, target_os = "linux"))]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it is")]
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};

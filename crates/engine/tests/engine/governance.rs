@@ -87,11 +87,11 @@ async fn nobody_decides_on_what_they_asked_for() {
 }
 
 /// Keeps an approved action from its intent until the test has changed the world.
-async fn hold_before_intent(scene: &Scene) {
+fn hold_before_intent(scene: &Scene) {
     scene.stage.gate.harm("GET", "/v1/charges/", usize::MAX, crate::gate::Harm::answer(503, ""));
 }
 
-async fn let_go(scene: &Scene) {
+fn let_go(scene: &Scene) {
     scene.stage.gate.heal();
     scene.pass_machine(Duration::from_mins(5));
 }
@@ -100,7 +100,7 @@ async fn let_go(scene: &Scene) {
 async fn a_voter_who_lost_the_role_before_it_was_sent_no_longer_counts() {
     let scene = Scene::new(Wish::default()).await;
     let (_, asked, approval, carl) = asking(&scene).await;
-    hold_before_intent(&scene).await;
+    hold_before_intent(&scene);
     scene.vote(&carl, &approval, Choice::Approve).await.unwrap();
     let demoted = NewPerson {
         email: "carl@northwind.example".to_owned(),
@@ -109,7 +109,7 @@ async fn a_voter_who_lost_the_role_before_it_was_sent_no_longer_counts() {
         password_hash: None,
     };
     assert_eq!(scene.engine().save_person(&Actor::Engine, demoted).await.unwrap(), carl.id);
-    let_go(&scene).await;
+    let_go(&scene);
     assert_void(&scene, &asked, "votes no longer cover").await;
 }
 
@@ -118,7 +118,7 @@ async fn a_kill_switch_stops_what_was_approved() {
     for scope in ["all", "lane", "person"] {
         let scene = Scene::new(Wish::default()).await;
         let (_, asked, approval, carl) = asking(&scene).await;
-        hold_before_intent(&scene).await;
+        hold_before_intent(&scene);
         scene.vote(&carl, &approval, Choice::Approve).await.unwrap();
         let sam = scene.who("Sam", &[Role::Support]).await;
         let lane = format!("lane:{}/test", scene.stage.stripe.account_id());
@@ -128,7 +128,7 @@ async fn a_kill_switch_stops_what_was_approved() {
             other => other.to_owned(),
         };
         scene.engine().kill(&Actor::Engine, &scope, "drill").await.unwrap();
-        let_go(&scene).await;
+        let_go(&scene);
         assert_void(&scene, &asked, "kill switch").await;
     }
 }
