@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 
 use bursar_engine::Clocks;
 use reqwest::Method;
@@ -93,6 +95,22 @@ impl Site {
     #[track_caller]
     pub fn get(&self, role: &str, path: &str) -> Value {
         self.try_call(role, Method::GET, path, None).unwrap().ok()
+    }
+
+    /// Listens to what happens, as an open page does, until dropped.
+    #[track_caller]
+    pub fn watch(&self) -> TcpStream {
+        let address = self.api.trim_start_matches("http://").trim_end_matches("/api/v1");
+        let mut stream = TcpStream::connect(address).unwrap();
+        let token = self.token("operator");
+        let request = format!(
+            "GET /api/v1/stream HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).unwrap();
+        assert_eq!(&head, b"HTTP/1.1 200");
+        stream
     }
 
     #[track_caller]
