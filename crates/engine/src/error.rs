@@ -52,6 +52,8 @@ impl Error {
         match self {
             Error::Store(bursar_store::Error::Fenced(_)) | Error::Stopping => Fate::Leave,
             Error::Unavailable { after, .. } => Fate::Wait { after: *after, counts: false },
+            // The key, or what it may do: somebody mends it, and everything goes on by itself.
+            Error::StripeRefused { status: 401 | 403, .. } => Fate::Wait { after: KEY_LOOK_EVERY, counts: false },
             Error::Store(
                 bursar_store::Error::Busy(_) | bursar_store::Error::Full(_) | bursar_store::Error::Closing,
             ) => Fate::Wait { after: Duration::from_secs(1), counts: false },
@@ -75,6 +77,9 @@ impl Error {
     }
 }
 
+/// How often work that Stripe's key does not allow is tried.
+const KEY_LOOK_EVERY: Duration = Duration::from_mins(1);
+
 /// Failures before a job parks itself.
 pub(crate) const ATTEMPTS_MAX: i64 = 5;
 
@@ -92,6 +97,10 @@ mod tests {
     fn waiting_for_the_outside_never_parks_and_failures_do() {
         let down = Error::Unavailable { on: "Stripe", why: "refused".into(), after: Duration::from_secs(9) };
         assert_eq!(down.fate(1_000), Fate::Wait { after: Duration::from_secs(9), counts: false });
+        let revoked = Error::StripeRefused { status: 401, code: String::new(), message: String::new() };
+        assert_eq!(revoked.fate(1_000), Fate::Wait { after: KEY_LOOK_EVERY, counts: false });
+        let unreadable = Error::StripeRefused { status: 400, code: String::new(), message: String::new() };
+        assert_eq!(unreadable.fate(ATTEMPTS_MAX), Fate::Park);
         assert_eq!(
             Error::Broken("x".into()).fate(1),
             Fate::Wait { after: Duration::from_secs(1), counts: true }

@@ -7,6 +7,7 @@ use bursar_domain::proposal::ProposalState;
 use bursar_domain::role::Role;
 use bursar_engine::IngestAnswer;
 
+use crate::gate::Harm;
 use crate::scene::{Scene, Wish};
 
 #[tokio::test]
@@ -31,6 +32,30 @@ async fn events_are_accepted_and_decided_when_stripe_is_back() {
     };
     scene.until("its case", decided).await;
     scene.assert_audit().await;
+}
+
+#[tokio::test]
+async fn a_key_that_was_revoked_parks_nothing_and_storms_nobody() {
+    let scene = Scene::new(Wish::default()).await;
+    let failed = scene.stage.failed_invoice("insufficient_funds");
+    let refused = r#"{"error": {"type": "invalid_request_error", "message": "Invalid API Key provided"}}"#;
+    scene.stage.gate.harm("GET", "/v1/", usize::MAX, Harm::answer(401, refused));
+    scene.pass_business(Duration::from_mins(20));
+    scene.deliver(&failed.event).await.unwrap();
+    scene.quiet().await;
+    let reads = scene.stage.gate.reads();
+    for _ in 0..10 {
+        scene.pass_machine(Duration::from_mins(1));
+        scene.quiet().await;
+    }
+    assert!(scene.stage.gate.reads() - reads <= 20, "a few a minute");
+    assert_eq!(scene.engine().dead_letter_count().await.unwrap(), 0);
+    scene.stage.gate.heal();
+    let decided = async || {
+        scene.pass_machine(Duration::from_secs(5));
+        scene.cases(&failed.invoice).await.len() == 1
+    };
+    scene.until("its case, once the key is back", decided).await;
 }
 
 #[tokio::test]
