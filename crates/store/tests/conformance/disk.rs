@@ -31,7 +31,8 @@ async fn on_a_full_disk_nothing_is_kept_and_the_store_goes_on_when_there_is_room
     let store = &scene.store;
     change(store, 1, 10).await.unwrap();
     // As far as SQLite can tell, this is what a full disk is like.
-    let limit = async |sql: &'static str| write!(store, |tx| tx.first(sql, params![]).await.map(|_| ())).unwrap();
+    let limit =
+        async |sql: &'static str| write!(store, |tx| tx.first(sql, params![]).await.map(|_| ())).unwrap();
     limit("PRAGMA max_page_count = 1").await;
     let full = change(store, 2, 5_000_000).await;
     assert!(matches!(full, Err(Error::Full(_))), "{full:?}");
@@ -48,7 +49,8 @@ async fn on_a_full_disk_nothing_is_kept_and_the_store_goes_on_when_there_is_room
 async fn one_that_finds_the_disk_full_does_not_take_its_group_along() {
     let scene = Scene::new().await;
     let store = &scene.store;
-    let limit = async |sql: &'static str| write!(store, |tx| tx.first(sql, params![]).await.map(|_| ())).unwrap();
+    let limit =
+        async |sql: &'static str| write!(store, |tx| tx.first(sql, params![]).await.map(|_| ())).unwrap();
     limit("PRAGMA max_page_count = 300").await;
     let changes = (0..12).map(|place| change(store, place, if place == 5 { 5_000_000 } else { 10 }));
     let results = futures_util::future::join_all(changes).await;
