@@ -53,7 +53,9 @@ impl Error {
             Error::Store(bursar_store::Error::Fenced(_)) | Error::Stopping => Fate::Leave,
             Error::Unavailable { after, .. } => Fate::Wait { after: *after, counts: false },
             // The key, or what it may do: somebody mends it, and everything goes on by itself.
-            Error::StripeRefused { status: 401 | 403, .. } => Fate::Wait { after: KEY_LOOK_EVERY, counts: false },
+            Error::StripeRefused { status: 401 | 403, .. } => {
+                Fate::Wait { after: KEY_LOOK_EVERY, counts: false }
+            }
             Error::Store(
                 bursar_store::Error::Busy(_) | bursar_store::Error::Full(_) | bursar_store::Error::Closing,
             ) => Fate::Wait { after: Duration::from_secs(1), counts: false },
