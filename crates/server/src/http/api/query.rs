@@ -81,7 +81,7 @@ fn parse(query: &str) -> Result<Query, Problem> {
 /// Wraps every request: nothing stands twice, and what changes something says it in its body.
 pub async fn clear(request: Request, next: Next) -> Result<Response, Problem> {
     let query = parse(request.uri().query().unwrap_or_default())?;
-    if request.method() != Method::GET {
+    if ![Method::GET, Method::HEAD].contains(request.method()) {
         query.only(&[])?;
     }
     Ok(next.run(request).await)

@@ -11,7 +11,7 @@ use crate::http::problem::Problem;
 use crate::http::state::AppState;
 
 /// Codes of HTTP answers: what each means and what to try. None of them moved money.
-const ANSWERS: [(&str, &str); 24] = [
+const ANSWERS: [(&str, &str); 32] = [
     (
         "already_voted",
         "One person has one vote on an approval, and yours was counted before. Others are still asked.",
@@ -29,7 +29,9 @@ const ANSWERS: [(&str, &str); 24] = [
         "blocked_by_policy",
         "A policy forbids it, or none permits it. The answer names the policies; `bursar policy check` reads them.",
     ),
+    ("body_timeout", "The body did not arrive in time. Nothing was done; send it again in one go."),
     ("body_too_large", "The body is larger than any request of this API. Send less."),
+    ("conflict", "Somebody else was faster, and your change was not made. Look again at how it stands now."),
     (
         "cross_origin",
         "A browser sent this form from another site. Open the page here and send it from there.",
@@ -54,19 +56,34 @@ const ANSWERS: [(&str, &str); 24] = [
         "internal",
         "Something is broken here and is written to the log with this request's id. It is safe to try again.",
     ),
+    ("method_not_allowed", "This path takes another method; `Allow` says which. Nothing was done."),
+    ("not_refundable", "Nothing of this charge is left to refund, or it is disputed."),
     (
         "own_proposal",
         "Nobody decides on what they, their key or their agent asked for. Somebody else with the role can.",
     ),
     ("parameter_invalid", "A parameter cannot be meant as it stands. The answer names it and says why."),
+    (
+        "password_wrong",
+        "The address and the password do not fit together. Nobody is told which of the two is wrong.",
+    ),
     ("reason_missing", "A rejection goes back to whoever asked, so it needs a reason."),
     ("resource_missing", "There is no such thing here, or not on this lane. Check the id."),
     ("role_not_asked", "This approval asks other roles than yours. Its card lists who may decide."),
+    (
+        "second_sign_in",
+        "You asked for this yourself. Approve it in the console, where you sign in once more.",
+    ),
     (
         "stripe_key_refused",
         "Stripe does not accept the key, or the key may not do this. `bursar doctor` says what is missing.",
     ),
     ("stripe_refused", "Stripe refused a read that is needed first. The message says why."),
+    (
+        "stripe_unavailable",
+        "Stripe does not answer, or asks for patience. Nothing was changed; come again after Retry-After.",
+    ),
+    ("too_many_tries", "There were too many failed tries. Wait a few minutes, then sign in again."),
     (
         "unauthorized",
         "The token is missing, unknown, expired or revoked. Send another as `Authorization: Bearer …`.",

@@ -5,6 +5,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 
+use serde_json::json;
+
 use super::stage::{INGEST, SECRET, Stage, bytes, event, signed};
 
 async fn deliver(stage: &Stage, number: usize) -> super::stage::Answer {
@@ -80,6 +82,31 @@ async fn a_full_line_turns_away_and_keeps_what_it_took() {
         i64::try_from(accepted).unwrap(),
         "61: kept is what was acknowledged"
     );
+}
+
+#[tokio::test]
+async fn what_cannot_be_recorded_is_not_done() {
+    let stage = Stage::open().await;
+    let approval = stage.asked().await;
+    let charge = stage.charge(5_000, "usd");
+    stage.sql("ALTER TABLE audit RENAME TO lost").await;
+    let path = format!("/api/v1/approvals/{}/approve", approval["id"].as_str().unwrap());
+    let vote = json!({"digest": approval["digest"]});
+    assert!(stage.post("carl", &path, &vote).await.status >= 500, "156");
+    let asked = stage.post("sam", "/api/v1/refund_requests", &json!({"charge": charge, "reason": "x"})).await;
+    assert!(asked.status >= 500, "156: {}", asked.text);
+    let kill = json!({"scope": "all", "reason": "drill"});
+    assert!(stage.post("olivia", "/api/v1/kill_switches", &kill).await.status >= 500, "156");
+    stage.sql("ALTER TABLE lost RENAME TO audit").await;
+    stage.settle().await;
+    assert_eq!(stage.refunds(), 0, "156: nothing was sent");
+    for table in ["votes", "kill_switches"] {
+        assert_eq!(stage.count(&format!("SELECT COUNT(*) FROM {table}")).await, 0, "156: {table}");
+    }
+    assert_eq!(stage.count("SELECT COUNT(*) FROM proposals").await, 1, "156");
+    assert_eq!(stage.post("carl", &path, &vote).await.status, 200);
+    stage.settle().await;
+    assert_eq!(stage.refunds(), 1);
 }
 
 #[tokio::test]

@@ -1,5 +1,8 @@
 //! The shape of an error: Stripe's envelope, a stable code, and what did not happen.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use axum::body::Body;
 use axum::http::Request;
 use serde_json::{Value, json};
@@ -72,6 +75,53 @@ async fn errors_have_one_shape() {
         shapes.insert(format!("{} {name}", answer.status), document);
     }
     insta::assert_json_snapshot!(shapes);
+}
+
+/// The code of every `Problem::new` below a folder: the first text after it.
+fn codes_below(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            if path.file_name().is_some_and(|name| name != "tests") {
+                codes_below(&path, found);
+            }
+            continue;
+        }
+        let source = std::fs::read_to_string(&path).unwrap();
+        for made in ["Problem::new(", "Self::new("] {
+            for call in source.split(made).skip(1) {
+                let mut arguments = call.splitn(3, ',').map(str::trim);
+                let status = arguments.next().unwrap_or_default();
+                let code = arguments.next().and_then(|code| code.strip_prefix('"')?.strip_suffix('"'));
+                if status.starts_with("StatusCode::") {
+                    found.extend(code.map(str::to_owned));
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_code_has_a_page() {
+    let stage = Stage::open().await;
+    let mut codes = BTreeSet::new();
+    codes_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http"), &mut codes);
+    use bursar_domain::approval::VoteError::{
+        AlreadyVoted, Decided, DigestChanged, Expired, Maker, NotAsked, ReasonMissing,
+    };
+    // Chosen between two by what does not answer.
+    codes.extend(["stripe_unavailable", "stripe_key_refused", "unavailable"].map(str::to_owned));
+    for vote in [AlreadyVoted, Decided, DigestChanged, Expired, Maker, NotAsked, ReasonMissing] {
+        codes.insert(vote.code().to_owned());
+    }
+    assert!(codes.len() > 20 && codes.contains("parameter_invalid"), "{codes:?}");
+    let mut without = Vec::new();
+    for code in codes {
+        if stage.get("sam", &format!("/help/errors/{code}")).await.status != 200 {
+            without.push(code);
+        }
+    }
+    assert_eq!(without, Vec::<String>::new(), "`doc_url` leads nowhere");
 }
 
 #[tokio::test]

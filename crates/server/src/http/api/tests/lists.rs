@@ -143,6 +143,17 @@ async fn pages_hold_everything_once() {
 }
 
 #[tokio::test]
+async fn a_look_at_the_head_alone_is_a_look() {
+    let stage = Stage::open().await;
+    for (query, status) in [("?limit=5", 200), ("?limit=5&limit=5", 400), ("?limit=0", 400)] {
+        let request = axum::http::Request::head(format!("/api/v1/cases{query}"));
+        let request = request.header("authorization", stage.bearer("sam"));
+        let answer = stage.send(request.body(axum::body::Body::empty()).unwrap()).await;
+        assert_eq!((answer.status, answer.text.as_str()), (status, ""), "{query}");
+    }
+}
+
+#[tokio::test]
 async fn an_empty_list_is_a_list() {
     let stage = Stage::open().await;
     for list in LISTS.into_iter().filter(|list| *list != "/api/v1/audit") {

@@ -6,6 +6,7 @@ mod callers;
 mod envelope;
 mod keys;
 mod lists;
+mod live;
 mod operations;
 mod records;
 mod refunds;
