@@ -103,12 +103,12 @@ fn codes_below(folder: &Path, found: &mut BTreeSet<String>) {
 
 #[tokio::test]
 async fn every_code_has_a_page() {
-    let stage = Stage::open().await;
-    let mut codes = BTreeSet::new();
-    codes_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http"), &mut codes);
     use bursar_domain::approval::VoteError::{
         AlreadyVoted, Decided, DigestChanged, Expired, Maker, NotAsked, ReasonMissing,
     };
+    let stage = Stage::open().await;
+    let mut codes = BTreeSet::new();
+    codes_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http"), &mut codes);
     // Chosen between two by what does not answer.
     codes.extend(["stripe_unavailable", "stripe_key_refused", "unavailable"].map(str::to_owned));
     for vote in [AlreadyVoted, Decided, DigestChanged, Expired, Maker, NotAsked, ReasonMissing] {
