@@ -9,26 +9,22 @@ use bursar_domain::case::CaseKey;
 use bursar_domain::id::{CaseId, DecisionId, JobId};
 use bursar_domain::known::Known;
 use bursar_domain::mode::Mode;
-use bursar_playbooks::{Classified, Plan, Playbook, Signal, Wakes};
+use bursar_playbooks::{Classified, Plan, Playbook};
 use bursar_store::cases;
 use bursar_store::jobs::{self, Clock, Job, NewJob};
 use bursar_store::seal::NO_SUBJECT;
-use bursar_store::{events, modes, objects};
-use bursar_stripe::event::{Event, EventObject};
+use bursar_store::modes;
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 
 use crate::crash_point::CrashPoint;
 use crate::govern::{self, Motion};
 use crate::lanes::Open;
-use crate::mirror::{Freshness, snapshot_of};
+use crate::mirror::Freshness;
 use crate::propose::{Draft, Filing};
 use crate::reads::Reader;
 use crate::start::{Engine, store_error};
 use crate::{Error, Result, facts};
-
-/// Stripe's clock and ours may differ by this much before its word needs a second look.
-const AHEAD_S_MAX: i64 = 300;
 
 /// The content hash of a playbook's settings.
 pub(crate) fn settings_hash(settings: &Value) -> Result<String> {
@@ -53,94 +49,6 @@ struct Outcome {
 }
 
 impl Engine {
-    /// An event: mirror its object, wake the playbooks that want to hear of it.
-    pub(crate) async fn take_event(&self, job: &Job) -> Result<()> {
-        let id = job.payload["event"].as_str().unwrap_or_default().to_owned();
-        let mut db = self.inner.store.read().await?;
-        let stored =
-            events::get(&mut db, &job.lane, &id).await?.ok_or_else(|| Error::not_found("event", &id))?;
-        let body = stored.body(&mut db, self.inner.store.keyring()).await?;
-        let event = Event::parse(&body).map_err(|error| Error::Broken(format!("{id}: {error}")))?;
-        self.notice_reversal(&event).await?;
-        let mut wanted = Vec::new();
-        for playbook in
-            bursar_playbooks::ALL.iter().filter(|playbook| playbook.events.contains(&event.kind.as_str()))
-        {
-            let Some(mut object) = self.object_of(&job.lane, &event).await? else { continue };
-            self.name_customer(&mut db, &job.lane, &mut object).await?;
-            let signal = Signal::Event { kind: &event.kind, object: &object };
-            match (playbook.trigger)(&signal) {
-                Wakes::Nothing => {}
-                Wakes::Case { key, opens } => wanted.push((key, opens)),
-                Wakes::OpenCasesOf { customer } => {
-                    let open = cases::open_of_customer(&mut db, &job.lane, playbook.name, &customer).await?;
-                    wanted.extend(open.into_iter().map(|key| (key, false)));
-                }
-            }
-        }
-        drop(db);
-        let follow_up: Vec<NewJob> = wanted
-            .into_iter()
-            .map(|(key, opens)| self.decide_job(&job.lane, &key, &event.kind, opens))
-            .collect();
-        let now = self.inner.clocks.business();
-        let snapshot = snapshot_of(&job.lane, &event, now);
-        let foreign_version = event.api_version.as_deref() != Some(bursar_stripe::api_version::PINNED);
-        let doubtful = foreign_version || event.created_s > now.unix_s() + AHEAD_S_MAX;
-        let (keyring, at) = (self.inner.store.keyring().clone(), self.inner.clocks.machine().micros());
-        let job = job.clone();
-        let woke = !follow_up.is_empty();
-        self.pass(CrashPoint::EventTaken).await;
-        self.inner
-            .store
-            .write(move |tx| {
-                async move {
-                    jobs::check_fence(tx, &job).await?;
-                    if let Some(snapshot) = snapshot {
-                        let kept = objects::put(tx, &keyring, &snapshot, at).await?;
-                        // Another version's shape, or another time's: good enough to wake somebody, not to decide on.
-                        if doubtful && kept == objects::Kept::Stored {
-                            objects::mark_stale(tx, &snapshot.lane, &snapshot.kind, &snapshot.id).await?;
-                        }
-                    }
-                    jobs::add_many(tx, follow_up.iter()).await?;
-                    jobs::finish(tx, &job).await
-                }
-                .boxed()
-            })
-            .await
-            .map_err(store_error)?;
-        if woke {
-            self.inner.work.notify_one();
-        }
-        Ok(())
-    }
-
-    /// The object an event is about: its snapshot, or what a thin event refers to.
-    async fn object_of(&self, lane: &str, event: &Event) -> Result<Option<Value>> {
-        match &event.object {
-            EventObject::Snapshot { object, .. } => Ok(Some(object.clone())),
-            EventObject::Thin { .. } => {
-                let (Some(kind), Some(id)) = (event.object_kind(), event.object_id()) else {
-                    return Ok(None);
-                };
-                let open = self.inner.lanes.require(lane)?;
-                open.client.object(kind, id, crate::stripe_api::Class::Enrichment).await
-            }
-        }
-    }
-
-    /// A dispute names its charge only: whose it is, the mirror knows.
-    async fn name_customer(&self, db: &mut bursar_store::Db, lane: &str, object: &mut Value) -> Result<()> {
-        let charge = object.get("charge").and_then(Value::as_str).map(str::to_owned);
-        let (Some(charge), true) = (charge, object["object"] == "dispute") else { return Ok(()) };
-        let held = objects::get(db, self.inner.store.keyring(), lane, "charge", &charge).await?;
-        if let Some(customer) = held.and_then(|held| held.body.get("customer").cloned()) {
-            object["charge"] = json!({"id": charge, "object": "charge", "customer": customer});
-        }
-        Ok(())
-    }
-
     pub(crate) fn decide_job(&self, lane: &str, key: &CaseKey, signal: &str, opens: bool) -> NewJob {
         let machine = self.inner.clocks.machine().micros();
         NewJob {

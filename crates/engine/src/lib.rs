@@ -32,6 +32,7 @@ mod start;
 mod stripe_api;
 mod subject;
 mod submit;
+mod take;
 
 pub use admin::{NewPerson, SetMode};
 pub use approve::{RefusedVote, VoteCast};

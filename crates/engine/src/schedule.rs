@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bursar_store::jobs::{self, Claim, Clock, Counts, Job};
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::sync::Semaphore;
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
@@ -18,6 +18,12 @@ use crate::{Error, Result};
 
 /// Longer than the longest a job can take: one request to Stripe and the reads around it.
 const LEASE: Duration = Duration::from_mins(4);
+/// The kind of job that an accepted event leaves.
+const EVENT: &str = "event";
+/// Events that are taken in one commit at most.
+const EVENTS_TOGETHER: i64 = 64;
+/// Of events that did not go together, so many are run at a time.
+const ALONE_AT_A_TIME: usize = 4;
 /// How soon a timer of simulated time is noticed.
 const TICK: Duration = Duration::from_millis(200);
 
@@ -34,11 +40,11 @@ pub(crate) async fn run(engine: Engine) {
             }
         };
         let found = claimed.len();
-        for job in claimed {
+        for jobs in shares(claimed) {
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
             let engine_ = engine.clone();
             let work = async move {
-                run_one(&engine_, &job).instrument(span_of(&job)).await;
+                run_share(&engine_, jobs).await;
                 drop(slot);
                 engine_.inner.work.notify_one();
             };
@@ -71,9 +77,48 @@ async fn claim(engine: &Engine, slots: &Semaphore) -> Result<Vec<Job>> {
     engine
         .inner
         .store
-        .write(move |tx| async move { jobs::claim(tx, claim).await }.boxed())
+        .write(move |tx| {
+            async move {
+                let mut claimed = jobs::claim(tx, claim).await?;
+                // A line of nothing but events: they share a slot and a commit, so more of them are welcome.
+                let full = i64::try_from(claimed.len()) == Ok(claim.limit);
+                if full && claimed.iter().all(|job| job.kind == EVENT) {
+                    let more = Claim { limit: EVENTS_TOGETHER - claim.limit, ..claim };
+                    claimed.extend(jobs::claim_more(tx, more, EVENT).await?);
+                }
+                Ok(claimed)
+            }
+            .boxed()
+        })
         .await
         .map_err(store_error)
+}
+
+/// What each slot gets: the events of a claim together, everything else by itself.
+fn shares(claimed: Vec<Job>) -> Vec<Vec<Job>> {
+    let (events, others): (Vec<Job>, Vec<Job>) = claimed.into_iter().partition(|job| job.kind == EVENT);
+    let mut shares: Vec<Vec<Job>> = others.into_iter().map(|job| vec![job]).collect();
+    if !events.is_empty() {
+        shares.push(events);
+    }
+    shares
+}
+
+async fn run_share(engine: &Engine, jobs: Vec<Job>) {
+    for job in &jobs {
+        count_wait(engine, job);
+    }
+    let alone = if jobs.len() > 1 { run_together(engine, jobs).await } else { jobs };
+    let each = alone.iter().map(|job| run_one(engine, job).instrument(span_of(job)));
+    stream::iter(each).for_each_concurrent(ALONE_AT_A_TIME, |one| one).await;
+}
+
+/// Gives back those that want to be run one by one.
+async fn run_together(engine: &Engine, jobs: Vec<Job>) -> Vec<Job> {
+    let span =
+        tracing::info_span!("jobs", otel.name = "jobs event", otel.kind = "consumer", count = jobs.len());
+    let taken = AssertUnwindSafe(engine.take_events(jobs.clone())).catch_unwind().instrument(span).await;
+    taken.unwrap_or(jobs)
 }
 
 /// A job as traces show it.
@@ -90,7 +135,6 @@ fn span_of(job: &Job) -> Span {
 }
 
 async fn run_one(engine: &Engine, job: &Job) {
-    count_wait(engine, job);
     let done = AssertUnwindSafe(perform(engine, job)).catch_unwind().await;
     let result = done.unwrap_or_else(|_| Err(Error::Broken("the job panicked".to_owned())));
     if result.is_err() {
@@ -116,7 +160,7 @@ fn count_wait(engine: &Engine, job: &Job) {
 
 async fn perform(engine: &Engine, job: &Job) -> Result<()> {
     match job.kind.as_str() {
-        "event" => engine.take_event(job).await,
+        EVENT => engine.take_event(job).await,
         "decide" | "timer" => engine.decide(job).await,
         "execute" => engine.execute(job).await,
         "expire" => engine.expire(job).await,

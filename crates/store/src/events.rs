@@ -298,6 +298,25 @@ fn select(tail: &str) -> String {
     format!("SELECT {COLUMNS} FROM events {tail}")
 }
 
+/// Many by lane and id, in the order asked; nothing where there is none.
+pub async fn get_many(db: &mut Db, names: &[(&str, &str)]) -> Result<Vec<Option<Stored>>> {
+    let mut found: HashMap<(String, String), Stored> = HashMap::with_capacity(names.len());
+    for chunk in names.chunks(ROWS_MAX) {
+        let wanted: Vec<Value<'_>> =
+            chunk.iter().flat_map(|(lane, id)| [Value::from(*lane), (*id).into()]).collect();
+        let sql = format!(
+            "SELECT {COLUMNS} FROM events
+             WHERE (lane, id) IN (SELECT column1, column2 FROM (VALUES {}) AS wanted)",
+            values(chunk.len(), 2)
+        );
+        for row in db.built(sql, &wanted).await? {
+            let stored = Stored::from_row(&row)?;
+            found.insert((stored.lane.clone(), stored.id.clone()), stored);
+        }
+    }
+    Ok(names.iter().map(|(lane, id)| found.remove(&((*lane).to_owned(), (*id).to_owned()))).collect())
+}
+
 /// By id over all lanes: what a person types.
 pub async fn find(db: &mut Db, id: &str) -> Result<Option<Stored>> {
     let rows = db.built(select("WHERE id = $1 LIMIT 1"), params![id]).await?;

@@ -141,6 +141,34 @@ pub async fn claim(tx: &mut Tx, claim: Claim) -> Result<Vec<Job>> {
     Ok(taken)
 }
 
+/// Takes more due jobs of a kind that many of are done at once. Only the head of the line is looked at, however long it is.
+pub async fn claim_more(tx: &mut Tx, claim: Claim, kind: &str) -> Result<Vec<Job>> {
+    let now = tx.now().await?;
+    let sql = "UPDATE jobs SET state = 'leased', attempts = attempts + 1, fence = fence + 1, lease_until = $1
+               WHERE id IN (
+                   SELECT due.id FROM (
+                       SELECT id, key, kind, clock, due_at FROM jobs
+                       WHERE state = 'queued' AND clock = 'machine' AND due_at <= $2
+                       ORDER BY due_at, id LIMIT $3) AS due
+                   WHERE due.kind = $4
+                     AND NOT EXISTS (
+                         SELECT 1 FROM jobs AS other WHERE other.key = due.key AND other.state = 'leased')
+                     AND NOT EXISTS (
+                         SELECT 1 FROM jobs AS ahead
+                         WHERE ahead.key = due.key AND ahead.state = 'queued' AND ahead.clock = due.clock
+                           AND (ahead.due_at < due.due_at OR (ahead.due_at = due.due_at AND ahead.id < due.id))))
+               RETURNING id, lane, kind, key, payload, attempts, fence, created_at, due_at";
+    let rows = tx.all(sql, params![now + claim.lease_us, claim.machine_now, claim.limit, kind]).await?;
+    let mut taken = Vec::with_capacity(rows.len());
+    for row in &rows {
+        match Job::from_row(row, Clock::Machine) {
+            Ok(job) => taken.push(job),
+            Err(error) => park_unreadable(tx, &row.text("id")?, &error).await?,
+        }
+    }
+    Ok(taken)
+}
+
 /// A row that nobody can read waits for a person, and holds up no other.
 async fn park_unreadable(tx: &mut Tx, id: &str, error: &Error) -> Result<()> {
     tracing::error!(id, %error, "a job cannot be read and was parked");
@@ -178,6 +206,24 @@ pub async fn check_fence(tx: &mut Tx, job: &Job) -> Result<()> {
 pub async fn finish(tx: &mut Tx, job: &Job) -> Result<()> {
     let sql = "DELETE FROM jobs WHERE id = $1 AND fence = $2 AND state = 'leased'";
     fenced(tx.execute(sql, params![job.id.as_str(), job.fence]).await?, job)
+}
+
+/// The same for many: all of them are ours and go, or none does.
+pub async fn finish_many(tx: &mut Tx, jobs: &[&Job]) -> Result<()> {
+    for chunk in jobs.chunks(ROWS_MAX) {
+        let names: Vec<Value<'_>> =
+            chunk.iter().flat_map(|job| [Value::from(job.id.as_str()), job.fence.into()]).collect();
+        let sql = format!(
+            "DELETE FROM jobs WHERE state = 'leased'
+                 AND (id, fence) IN (SELECT column1, column2 FROM (VALUES {}) AS done) RETURNING id",
+            values(chunk.len(), 2)
+        );
+        let gone = tx.built(sql, &names).await?;
+        if gone.len() != chunk.len() {
+            return Err(Error::Fenced(format!("one of {} jobs", chunk.len())));
+        }
+    }
+    Ok(())
 }
 
 /// Not now: back into the queue until `due_at`, with the reason people see. `counts` is false for waiting that is no

@@ -1,10 +1,13 @@
 //! The mirror: our copy of Stripe objects, by lane, kind and id. An older snapshot never replaces a newer one; two of
 //! one second mark the object stale, so that it is read again before use.
 
+use std::collections::HashMap;
+
 use serde_json::Value as Json;
 
+use crate::dialect::{ROWS_MAX, values};
 use crate::seal::{Keyring, NO_SUBJECT};
-use crate::{Db, Error, Result, Tx, params};
+use crate::{Db, Error, Result, Tx, Value, params};
 
 /// A snapshot to be mirrored.
 #[derive(Clone, Debug)]
@@ -50,47 +53,107 @@ pub struct Mirrored {
 const SECOND: i64 = 1_000_000;
 
 pub async fn put(tx: &mut Tx, keyring: &Keyring, new: &Snapshot, at: i64) -> Result<Kept> {
-    let sql = "SELECT version_at, deleted FROM objects WHERE lane = $1 AND kind = $2 AND id = $3";
-    let held = tx.first(sql, params![&new.lane, &new.kind, &new.id]).await?;
-    let held = held.map(|row| Ok::<_, Error>((row.int("version_at")?, row.flag("deleted")?))).transpose()?;
-    if let Some((version_at, deleted)) = held {
-        // An event says only its second; what we hold from within that second may be older or newer.
-        let (ours, theirs) = (version_at.div_euclid(SECOND), new.version_at.div_euclid(SECOND));
-        if theirs < ours || (deleted && !new.deleted && theirs <= ours) {
-            return Ok(Kept::Older);
+    let kept = put_many(tx, keyring, &[new], at).await?;
+    kept.first().copied().ok_or_else(|| Error::Conflict(format!("{} {}", new.kind, new.id)))
+}
+
+/// Keeps many, no object among them twice; answers in their order.
+pub async fn put_many(tx: &mut Tx, keyring: &Keyring, new: &[&Snapshot], at: i64) -> Result<Vec<Kept>> {
+    let mut all = Vec::with_capacity(new.len());
+    for chunk in new.chunks(ROWS_MAX) {
+        let held = held(tx, chunk).await?;
+        let mut stored: Vec<(&Snapshot, i64)> = Vec::with_capacity(chunk.len());
+        for new in chunk {
+            let name = (new.lane.clone(), new.kind.clone(), new.id.clone());
+            let (kept, version_at) = judge(new, held.get(&name).copied());
+            match kept {
+                Kept::Stored => stored.push((new, version_at)),
+                Kept::Tied => mark_stale(tx, &new.lane, &new.kind, &new.id).await?,
+                Kept::Older => {}
+            }
+            all.push(kept);
         }
-        let tied = match new.came_by {
-            CameBy::Event => !new.deleted,
-            CameBy::Read { over } => over != Some(version_at),
-        };
-        if theirs == ours && tied {
-            mark_stale(tx, &new.lane, &new.kind, &new.id).await?;
-            return Ok(Kept::Tied);
-        }
+        store(tx, keyring, &stored, at).await?;
     }
-    let subject = new.customer.as_deref().unwrap_or(NO_SUBJECT);
-    let key = keyring.for_writing(tx, &new.lane, subject, at).await?;
-    let sealed = keyring.seal(&key, &purpose(&new.kind, &new.id), new.body.to_string().as_bytes())?;
-    let sql = "INSERT INTO objects (lane, kind, id, version_at, stale, deleted, customer, subject, body)
-               VALUES ($1, $2, $3, $4, FALSE, $5, $6, $7, $8)
-               ON CONFLICT (lane, kind, id) DO UPDATE SET version_at = excluded.version_at, stale = FALSE,
-                   deleted = excluded.deleted, customer = excluded.customer, subject = excluded.subject,
-                   body = excluded.body";
+    Ok(all)
+}
+
+/// Version and whether deleted, of what we hold.
+type Held = (i64, bool);
+
+async fn held(tx: &mut Tx, wanted: &[&Snapshot]) -> Result<HashMap<(String, String, String), Held>> {
+    let names: Vec<Value<'_>> = wanted
+        .iter()
+        .flat_map(|new| [Value::from(&new.lane), (&new.kind).into(), (&new.id).into()])
+        .collect();
+    let sql = format!(
+        "SELECT lane, kind, id, version_at, deleted FROM objects
+         WHERE (lane, kind, id) IN (SELECT column1, column2, column3 FROM (VALUES {}) AS wanted)",
+        values(wanted.len(), 3)
+    );
+    let mut held = HashMap::new();
+    for row in tx.built(sql, &names).await? {
+        let name = (row.text("lane")?, row.text("kind")?, row.text("id")?);
+        held.insert(name, (row.int("version_at")?, row.flag("deleted")?));
+    }
+    Ok(held)
+}
+
+/// What becomes of a snapshot beside what we hold, and the version it is stored under.
+fn judge(new: &Snapshot, held: Option<Held>) -> (Kept, i64) {
+    let Some((version_at, deleted)) = held else { return (Kept::Stored, new.version_at) };
+    // An event says only its second; what we hold from within that second may be older or newer.
+    let (ours, theirs) = (version_at.div_euclid(SECOND), new.version_at.div_euclid(SECOND));
+    if theirs < ours || (deleted && !new.deleted && theirs <= ours) {
+        return (Kept::Older, version_at);
+    }
+    let tied = match new.came_by {
+        CameBy::Event => !new.deleted,
+        CameBy::Read { over } => over != Some(version_at),
+    };
+    if theirs == ours && tied {
+        return (Kept::Tied, version_at);
+    }
     // A read of the same second comes after what it was made over, whatever the clocks say.
-    let version_at =
-        held.map_or(new.version_at, |(version_at, _)| new.version_at.max(version_at.saturating_add(1)));
-    let row = params![
-        &new.lane,
-        &new.kind,
-        &new.id,
-        version_at,
-        new.deleted,
-        new.customer.as_deref(),
-        subject,
-        &sealed
-    ];
-    tx.execute(sql, row).await?;
-    Ok(Kept::Stored)
+    (Kept::Stored, new.version_at.max(version_at.saturating_add(1)))
+}
+
+async fn store(tx: &mut Tx, keyring: &Keyring, new: &[(&Snapshot, i64)], at: i64) -> Result<()> {
+    if new.is_empty() {
+        return Ok(());
+    }
+    let subjects: Vec<(&str, &str)> = new
+        .iter()
+        .map(|(new, _)| (new.lane.as_str(), new.customer.as_deref().unwrap_or(NO_SUBJECT)))
+        .collect();
+    let keys = keyring.for_writing_many(tx, &subjects, at).await?;
+    let mut bodies = Vec::with_capacity(new.len());
+    for ((new, _), key) in new.iter().zip(&keys) {
+        bodies.push(keyring.seal(key, &purpose(&new.kind, &new.id), new.body.to_string().as_bytes())?);
+    }
+    let mut rows: Vec<Value<'_>> = Vec::with_capacity(new.len() * 9);
+    for (((new, version_at), (_, subject)), body) in new.iter().zip(&subjects).zip(&bodies) {
+        rows.extend([
+            Value::from(&new.lane),
+            (&new.kind).into(),
+            (&new.id).into(),
+            (*version_at).into(),
+            false.into(),
+            new.deleted.into(),
+            new.customer.as_deref().into(),
+            (*subject).into(),
+            body.into(),
+        ]);
+    }
+    let sql = format!(
+        "INSERT INTO objects (lane, kind, id, version_at, stale, deleted, customer, subject, body)
+         SELECT * FROM (VALUES {}) AS new WHERE column1 IS NOT NULL
+         ON CONFLICT (lane, kind, id) DO UPDATE SET version_at = excluded.version_at, stale = FALSE,
+             deleted = excluded.deleted, customer = excluded.customer, subject = excluded.subject,
+             body = excluded.body",
+        values(new.len(), 9)
+    );
+    tx.built(sql, &rows).await.map(|_| ())
 }
 
 fn purpose(kind: &str, id: &str) -> String {
