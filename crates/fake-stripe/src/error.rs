@@ -13,6 +13,9 @@ pub enum Error {
     /// A line of the journal that is not its last cannot be understood.
     #[error("journal {path}, line {line}: not a journal line")]
     Corrupt { path: std::path::PathBuf, line: usize },
+    /// What was begun in one mode is not gone on with in the other: test and live never mix.
+    #[error("a Stripe in {kept} mode is kept here: start it in that, or choose another data directory")]
+    OtherMode { kept: &'static str },
     /// The HTTP client for webhooks could not be made, or the listener failed.
     #[error("network: {0}")]
     Network(String),

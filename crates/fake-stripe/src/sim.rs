@@ -331,7 +331,10 @@ impl FakeStripe {
 fn begin_account(world: &mut World, now_s: i64) -> Result<(), Error> {
     let platform = world.platform.clone();
     if world.get(&platform, Kind::Account, &platform).is_some() {
-        return Ok(());
+        let mut keys = world.rows(&platform, Kind::ApiKey);
+        let kept_live = keys.any(|key| key.text("id").starts_with("sk_live"));
+        let kept = if kept_live { "live" } else { "test" };
+        return if kept_live == world.livemode { Ok(()) } else { Err(Error::OtherMode { kept }) };
     }
     let mut tx = world.begin(&platform, now_s, Cause::default());
     let account = api::account::document(&tx, &platform, "Northwind SaaS", "US");

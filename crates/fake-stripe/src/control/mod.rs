@@ -1,5 +1,5 @@
-//! `/_sim/*`: the strings behind the stage. Looking at the ledger, moving time, arming faults, making
-//! things happen. No key is asked for: this Stripe listens where its owner puts it.
+//! `/_sim/*`: the strings behind the stage. Looking at the ledger, moving time, arming faults, disturbing the
+//! webhooks, making things happen. No key is asked for: this Stripe listens where its owner puts it.
 
 mod scenes;
 mod trigger;
@@ -16,13 +16,14 @@ pub use self::trigger::trigger;
 use crate::doc::Doc as _;
 use crate::error::{ApiError, ApiResult};
 use crate::sim::FakeStripe;
-use crate::wire::Params;
+use crate::wire::{Params, Rate};
 
 pub fn router() -> Router<FakeStripe> {
     Router::new()
         .route("/ledger", get(ledger))
         .route("/trigger", get(triggers).post(pull))
         .route("/clock", get(clock).post(advance))
+        .route("/disorder", get(disorder).post(disturb))
         .route("/faults", get(faults).post(arm))
         .route("/faults/{id}", delete(disarm))
         .route("/keys", post(key))
@@ -84,6 +85,39 @@ async fn advance(State(stripe): State<FakeStripe>, Json(wish): Json<Value>) -> R
         stripe.advance(seconds?).map_err(|error| failed(&error)).map(|now| json!({"now": now}))
     });
     shaped(moved.await.unwrap_or_else(|_| Err(ApiError::api(500))))
+}
+
+async fn disorder(State(stripe): State<FakeStripe>) -> Response {
+    shaped(Ok(shown(&stripe)))
+}
+
+fn shown(stripe: &FakeStripe) -> Value {
+    let state = stripe.state();
+    json!({"duplicate_percent": state.disorder.duplicate_percent, "reorder_percent": state.disorder.reorder_percent,
+        "rate_per_second": state.rate.limit()})
+}
+
+/// `{"duplicate_percent", "reorder_percent", "rate_per_second"}`: what is left out stays; a rate of 0 is none.
+async fn disturb(State(stripe): State<FakeStripe>, Json(wish): Json<Value>) -> Response {
+    let wish = Params::of(wish);
+    shaped(set_disorder(&stripe, &wish).map(|()| shown(&stripe)))
+}
+
+fn set_disorder(stripe: &FakeStripe, wish: &Params) -> ApiResult<()> {
+    let percent = |name: &str| -> ApiResult<Option<u8>> {
+        let Some(wanted) = wish.int_from(name, 0)? else { return Ok(None) };
+        let percent = u8::try_from(wanted).ok().filter(|percent| *percent <= 100);
+        percent.map(Some).ok_or_else(|| ApiError::invalid("A percentage is 0 to 100.").param(name))
+    };
+    let (duplicate, reorder) = (percent("duplicate_percent")?, percent("reorder_percent")?);
+    let rate = wish.int_from("rate_per_second", 0)?.map(|rate| u32::try_from(rate).unwrap_or(u32::MAX));
+    let mut state = stripe.state();
+    state.disorder.duplicate_percent = duplicate.unwrap_or(state.disorder.duplicate_percent);
+    state.disorder.reorder_percent = reorder.unwrap_or(state.disorder.reorder_percent);
+    if let Some(rate) = rate {
+        state.rate = Rate::new((rate > 0).then_some(rate));
+    }
+    Ok(())
 }
 
 async fn faults(State(stripe): State<FakeStripe>) -> Response {

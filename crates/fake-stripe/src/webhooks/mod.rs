@@ -19,7 +19,7 @@ use crate::world::{Kind, Table, Tx, World, ids};
 const RETRY_AFTER_S: [i64; 3] = [600, 3600, 3 * 3600];
 
 /// What goes wrong with deliveries on purpose, in percent of them.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Disorder {
     /// Sent a second time although the first was heard.
     pub duplicate_percent: u8,
@@ -31,13 +31,7 @@ pub struct Disorder {
 pub fn address(tx: &mut Tx<'_>) {
     let emitted: Vec<String> = tx.emitted().map(str::to_owned).collect();
     let platform = tx.world.platform.clone();
-    let endpoints: Vec<Value> = tx
-        .world
-        .rows(&platform, Kind::WebhookEndpoint)
-        .chain(tx.world.rows(&platform, Kind::EventDestination))
-        .filter(|endpoint| endpoint.text("status") == "enabled")
-        .cloned()
-        .collect();
+    let endpoints: Vec<Value> = enabled(tx).cloned().collect();
     if endpoints.is_empty() {
         return;
     }
@@ -64,6 +58,12 @@ pub fn address(tx: &mut Tx<'_>) {
     }
 }
 
+fn enabled<'t>(tx: &'t Tx<'_>) -> impl Iterator<Item = &'t Value> {
+    let of = |kind| tx.world.rows(&tx.world.platform, kind);
+    let endpoints = of(Kind::WebhookEndpoint).chain(of(Kind::EventDestination));
+    endpoints.filter(|endpoint| endpoint.text("status") == "enabled")
+}
+
 fn wants(tx: &Tx<'_>, endpoint: &Value, kind: &str) -> bool {
     let secret = tx.world.get(&tx.world.platform, Kind::EndpointSecret, endpoint.text("id"));
     let connect = secret.is_some_and(|secret| secret.flag("connect"));
@@ -87,10 +87,12 @@ pub struct Letter {
 
 /// Letters that are made up for one endpoint at a time.
 const SHEAF: usize = 64;
+/// How many letters to the same endpoint overtake a late one.
+const OVERTAKEN_BY: usize = 5;
 
 /// The first deliveries that are due to each endpoint outside `busy`, in the order they are to be sent.
 pub fn due(world: &World, now_s: i64, disorder: Disorder, busy: &HashSet<String>) -> Vec<Letter> {
-    let mut ranked: Vec<(u64, Letter)> = Vec::new();
+    let mut ranked: Vec<((usize, bool), Letter)> = Vec::new();
     let mut counted: HashMap<&str, usize> = HashMap::new();
     let deliveries = world.table(&world.platform, Kind::Delivery);
     for (position, delivery) in deliveries.into_iter().flat_map(Table::rows) {
@@ -100,18 +102,19 @@ pub fn due(world: &World, now_s: i64, disorder: Disorder, busy: &HashSet<String>
             continue;
         }
         let Some(mut letter) = letter(world, delivery) else { continue };
+        let chance = |salt, percent| chance(world.ids.seed(), position, salt, percent);
+        let late = chance(1, disorder.reorder_percent);
+        letter.copies = 1 + u8::from(chance(2, disorder.duplicate_percent));
+        ranked.push(((if late { *count + OVERTAKEN_BY } else { *count }, late), letter));
         *count += 1;
-        let late = chance(position, 1, disorder.reorder_percent);
-        letter.copies = 1 + u8::from(chance(position, 2, disorder.duplicate_percent));
-        ranked.push((if late { position + 5 } else { position }, letter));
     }
     ranked.sort_by_key(|(rank, _)| *rank);
     ranked.into_iter().map(|(_, letter)| letter).collect()
 }
 
-/// A draw that follows from the position alone, so that it falls the same way each time.
-fn chance(position: u64, salt: u64, percent: u8) -> bool {
-    ids::mix(position ^ (salt << 40)) % 100 < u64::from(percent)
+/// A draw that follows from the seed and the position alone, so that it falls the same way each time.
+fn chance(seed: u64, position: u64, salt: u64, percent: u8) -> bool {
+    ids::mix(seed ^ ids::mix(position ^ (salt << 40))) % 100 < u64::from(percent)
 }
 
 fn letter(world: &World, delivery: &Value) -> Option<Letter> {
@@ -142,10 +145,14 @@ pub fn thin(event: &Value) -> Value {
     let kind = object.text("object");
     let id = object.text("id");
     let url = crate::api::events::path_of(kind).map(|path| format!("{path}/{id}"));
+    // What nobody asked for has no reason; the key of a call without one is empty, because v2 types it as a text.
+    let reason = event.maybe_text("request.id").map(|request| {
+        json!({"type": "request", "request":
+            {"id": request, "idempotency_key": event.text("request.idempotency_key")}})
+    });
     json!({
-        "id": event["id"], "object": "v2.core.event", "context": event["account"],
-        "created": rfc3339(event.int("created")), "livemode": event["livemode"],
-        "reason": {"type": "request", "request": event["request"]},
+        "id": event["id"], "object": "v2.core.event", "changes": null, "context": event["account"],
+        "created": rfc3339(event.int("created")), "livemode": event["livemode"], "reason": reason,
         "related_object": {"id": id, "type": kind, "url": url}, "snapshot_event": event["id"],
         "type": format!("v1.{}", event.text("type")),
     })
@@ -195,6 +202,51 @@ pub fn note(tx: &mut Tx<'_>, delivery: &str, heard: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::world::Cause;
+
+    /// The types in the order in which they would be sent, with the number of copies.
+    fn sent(seed: u64, disorder: Disorder) -> Vec<(String, u8)> {
+        let (mut world, _) = World::open(None, seed, false).unwrap();
+        let platform = world.platform.clone();
+        let mut tx = world.begin(&platform, 1_795_219_200, Cause::default());
+        tx.put(
+            Kind::WebhookEndpoint,
+            json!({"id": "we_1", "url": "http://x", "status": "enabled", "enabled_events": ["*"]}),
+        );
+        tx.put(Kind::EndpointSecret, json!({"id": "we_1", "secret": "whsec_1", "connect": false}));
+        for number in 0..40 {
+            tx.emit("charge.updated", &json!({"id": format!("ch_{number}")}));
+        }
+        address(&mut tx);
+        tx.commit().unwrap();
+        let letters = due(&world, 1_795_219_200, disorder, &HashSet::new());
+        let object = |letter: &Letter| {
+            let event: Value = serde_json::from_str(&letter.body).unwrap();
+            event.text("data.object.id").to_owned()
+        };
+        letters.iter().map(|letter| (object(letter), letter.copies)).collect()
+    }
+
+    #[test]
+    fn disorder_follows_from_the_seed_and_loses_nothing() {
+        let in_order = sent(7, Disorder::default());
+        assert_eq!(in_order.len(), 40);
+        let disorder = Disorder { duplicate_percent: 25, reorder_percent: 25 };
+        let disturbed = sent(7, disorder);
+        assert_eq!(disturbed, sent(7, disorder));
+        assert_ne!(disturbed, sent(8, disorder), "another seed, another disorder");
+        let names = |letters: &[(String, u8)]| -> Vec<String> {
+            letters.iter().map(|(object, _)| object.clone()).collect()
+        };
+        assert_ne!(names(&disturbed), names(&in_order));
+        let (mut all, mut had) = (names(&in_order), names(&disturbed));
+        all.sort();
+        had.sort();
+        assert_eq!(had, all);
+        assert!(disturbed.iter().any(|(_, copies)| *copies == 2));
+        assert!(disturbed.iter().any(|(_, copies)| *copies == 1));
+        assert!(in_order.iter().all(|(_, copies)| *copies == 1));
+    }
 
     #[test]
     fn a_thin_event_names_its_object_and_shows_nothing_of_it() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use super::{Letter, due, note};
+use super::{Disorder, Letter, due, note};
 use crate::error::Error;
 use crate::sim::FakeStripe;
 
@@ -14,6 +14,11 @@ use crate::sim::FakeStripe;
 const ANSWER_MAX: Duration = Duration::from_secs(10);
 /// Letters under way to one endpoint at the same time.
 const AT_ONCE: usize = 8;
+
+/// A wished disorder is kept to by sending one by one: what is under way together arrives as it likes.
+fn at_once(disorder: Disorder) -> usize {
+    if disorder.reorder_percent > 0 { 1 } else { AT_ONCE }
+}
 
 /// Sends webhooks until it is dropped: whenever the bell rings, what is due to endpoints that are free.
 pub async fn run(stripe: FakeStripe) -> Result<(), Error> {
@@ -61,7 +66,8 @@ async fn lane(
     endpoint: String,
     letters: Vec<Letter>,
 ) -> Result<String, Error> {
-    for batch in letters.chunks(AT_ONCE) {
+    let width = at_once(stripe.state().disorder);
+    for batch in letters.chunks(width) {
         let mut sent = JoinSet::new();
         for letter in batch {
             let (client, letter, at) = (client.clone(), letter.clone(), stripe.machine_now_s());

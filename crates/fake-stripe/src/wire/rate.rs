@@ -16,6 +16,11 @@ impl Rate {
         Self { per_second, counted: HashMap::new() }
     }
 
+    /// The calls an account may make in a second, if they are limited.
+    pub fn limit(&self) -> Option<u32> {
+        self.per_second
+    }
+
     /// Counts a call, or answers 429.
     pub fn admit(&mut self, account: &str, machine_now_s: i64) -> ApiResult<()> {
         let Some(limit) = self.per_second else { return Ok(()) };

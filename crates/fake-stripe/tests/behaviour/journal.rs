@@ -36,6 +36,19 @@ async fn a_restart_resumes_everything() {
 }
 
 #[tokio::test]
+async fn a_live_stripe_is_not_gone_on_with_in_test_mode() {
+    let dir = tempfile::tempdir().unwrap();
+    let open =
+        |livemode| FakeStripe::open(Options { data_dir: Some(dir.path().to_owned()), livemode, ..options() });
+    let server = serve(open(true).unwrap()).await;
+    assert!(server.stripe.secret_key().starts_with("sk_live_"));
+    let (charge, _) = server.charge(5_000);
+    assert_eq!(server.get(&format!("/v1/charges/{charge}")).await.body["livemode"], true);
+    assert!(open(false).unwrap_err().to_string().contains("in live mode"));
+    assert_eq!(open(true).unwrap().secret_key(), server.stripe.secret_key());
+}
+
+#[tokio::test]
 async fn a_torn_last_line_is_dropped_and_a_torn_middle_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let stripe = open(dir.path());

@@ -11,12 +11,12 @@ use tokio::sync::mpsc;
 
 use crate::server::{NOW_S, options, start, start_with};
 
-const SECRET: &str = "whsec_of_the_test";
+pub const SECRET: &str = "whsec_of_the_test";
 
-type Ear = Arc<Mutex<(mpsc::UnboundedSender<Value>, StatusCode)>>;
+pub type Ear = Arc<Mutex<(mpsc::UnboundedSender<Value>, StatusCode)>>;
 
 /// A receiver that checks signatures and answers as it is told.
-async fn listen(status: StatusCode) -> (String, mpsc::UnboundedReceiver<Value>, Ear) {
+pub async fn listen(status: StatusCode) -> (String, mpsc::UnboundedReceiver<Value>, Ear) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let ear: Ear = Arc::new(Mutex::new((sender, status)));
     let router = axum::Router::new().route("/hook", post(hear)).with_state(ear.clone());
@@ -83,6 +83,72 @@ async fn duplicates_come_when_asked_for() {
     server.charge(5_000);
     let (first, second) = (heard.recv().await.unwrap(), heard.recv().await.unwrap());
     assert_eq!(first["event"]["id"], second["event"]["id"]);
+}
+
+/// The types of one payment's events as they arrive at an endpoint, disturbed after the endpoint was made.
+async fn disturbed(seed: u64, wish: Value) -> (Vec<String>, Vec<String>) {
+    let server = start_with(Options { seed, ..options() }).await;
+    let set = server.send(server.request("POST", "/_sim/disorder").json(&wish)).await.unwrap();
+    assert_eq!(set.status, 200, "{}", set.body);
+    let (url, mut heard, _) = listen(StatusCode::OK).await;
+    server.stripe.add_webhook(&url, SECRET, &["*"]).unwrap();
+    // One change makes all its events known at the same time, so that the sender meets them together.
+    server.stripe.trigger("invoice.paid", json!({})).unwrap();
+    let made: Vec<String> = server.get("/v1/events?limit=100").await.ids().into_iter().rev().collect();
+    let mut arrived = Vec::new();
+    loop {
+        while let Ok(letter) = heard.try_recv() {
+            assert_eq!(letter["verified"], true);
+            arrived.push(letter["event"]["id"].as_str().unwrap().to_owned());
+        }
+        if server.get("/v1/events?delivery_success=false").await.ids().is_empty() {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    while let Ok(letter) = heard.try_recv() {
+        arrived.push(letter["event"]["id"].as_str().unwrap().to_owned());
+    }
+    (made, arrived)
+}
+
+#[tokio::test]
+async fn events_come_out_of_order_and_twice_as_the_seed_has_it_and_none_is_lost() {
+    let wish = json!({"duplicate_percent": 40, "reorder_percent": 40});
+    let (made, arrived) = disturbed(3, wish.clone()).await;
+    let mut once = arrived.clone();
+    once.dedup();
+    assert!(arrived.len() > made.len(), "some came twice: {arrived:?}");
+    assert_ne!(once, made, "some came late");
+    let (mut all, mut had) = (made.clone(), once);
+    all.sort();
+    had.sort();
+    assert_eq!(had, all, "each came");
+    assert_eq!(disturbed(3, wish).await, (made, arrived), "the same seed disturbs the same way");
+    let (made, arrived) = disturbed(3, json!({"duplicate_percent": 0, "reorder_percent": 0})).await;
+    assert_eq!(arrived.len(), made.len());
+}
+
+#[tokio::test]
+async fn disorder_is_set_in_parts_and_within_bounds() {
+    let server = start().await;
+    let set =
+        async |wish: Value| server.send(server.request("POST", "/_sim/disorder").json(&wish)).await.unwrap();
+    set(json!({"reorder_percent": 30})).await;
+    let limited = set(json!({"duplicate_percent": 5, "rate_per_second": 1})).await.body;
+    let all = json!({"duplicate_percent": 5, "reorder_percent": 30, "rate_per_second": 1});
+    assert_eq!(limited, all);
+    let statuses = [server.get("/v1/charges").await.status, server.get("/v1/charges").await.status];
+    assert_eq!(statuses, [200, 429]);
+    for wish in
+        [json!({"duplicate_percent": 101}), json!({"reorder_percent": -1}), json!({"rate_per_second": "x"})]
+    {
+        assert_eq!(set(wish.clone()).await.status, 400, "{wish}");
+    }
+    let read = server.send(server.request("GET", "/_sim/disorder")).await.unwrap();
+    assert_eq!(read.body, all, "what was refused changed nothing");
+    set(json!({"rate_per_second": 0})).await;
+    assert_eq!(server.get("/v1/charges").await.status, 200);
 }
 
 #[tokio::test]
