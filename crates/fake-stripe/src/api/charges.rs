@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::doc::Doc as _;
 use crate::error::{ApiError, ApiResult};
+use crate::payments::amount::{self, Use};
 use crate::payments::{charge, intent};
 use crate::wire::{Args, Params, Route, list};
 use crate::world::{Kind, Tx};
@@ -59,6 +60,7 @@ fn capture(tx: &mut Tx<'_>, args: &Args) -> ApiResult {
         return Err(ApiError::refused_by_state(message).code("charge_already_captured"));
     }
     let amount = args.params.int_from("amount", 1)?;
+    amount::legal(amount.unwrap_or_default(), held.text("currency"), Use::Charge, "amount")?;
     if let Some(intent) = held.maybe_text("payment_intent").map(str::to_owned) {
         intent::capture(tx, &intent, amount)?;
         return tx.find(Kind::Charge, args.id());

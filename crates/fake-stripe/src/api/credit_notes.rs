@@ -6,6 +6,7 @@ use super::customers::move_balance;
 use crate::billing::{collect, lines};
 use crate::doc::Doc as _;
 use crate::error::{ApiError, ApiResult};
+use crate::payments::amount::{self, Use};
 use crate::payments::refund::{self, Wish};
 use crate::wire::{Args, Params, Route, list};
 use crate::world::{Kind, Tx};
@@ -55,14 +56,20 @@ fn create(tx: &mut Tx<'_>, args: &Args) -> ApiResult {
             return Err(ApiError::refused_by_state(message).param("invoice"));
         }
     };
+    let part = |name: &str| -> ApiResult<i64> {
+        let part = params.int_from(name, 0)?.unwrap_or(0);
+        amount::legal(part, invoice.text("currency"), Use::Charge, name)?;
+        Ok(part)
+    };
     let split = Split {
-        refund: params.int_from("refund_amount", 0)?.unwrap_or(0),
-        credit: params.int_from("credit_amount", 0)?.unwrap_or(0),
-        out_of_band: params.int_from("out_of_band_amount", 0)?.unwrap_or(0),
+        refund: part("refund_amount")?,
+        credit: part("credit_amount")?,
+        out_of_band: part("out_of_band_amount")?,
     };
     let parts = split.refund + split.credit + split.out_of_band;
     let amount = params.int_from("amount", 1)?.or((parts > 0).then_some(parts));
     let amount = amount.ok_or_else(|| ApiError::missing("amount"))?;
+    amount::legal(amount, invoice.text("currency"), Use::Charge, "amount")?;
     let left = if paid { invoice.int("amount_paid") } else { invoice.int("amount_remaining") }
         - credited(tx, &invoice, paid);
     if amount > left {
@@ -70,12 +77,16 @@ fn create(tx: &mut Tx<'_>, args: &Args) -> ApiResult {
             format!("The credit note ({amount}) is more than what is left of the invoice ({left}).");
         return Err(ApiError::refused_by_state(message).param("amount"));
     }
-    if paid && parts != amount {
-        let message = "The sum of credit amount, refund amount and out of band amount must equal the amount.";
+    // Before payment there is nothing to give back: the credit only lowers what is due.
+    if parts != if paid { amount } else { 0 } {
+        let message = "The sum of credit amount, refund amount and out of band amount must equal the post payment amount.";
         return Err(ApiError::invalid(message).param("amount"));
     }
-    let refunds = settle(tx, &invoice, &split, amount, paid)?;
-    write(tx, params, &invoice, &Entry { amount, reason, paid, split, refunds })
+    let id = tx.id(Kind::CreditNote);
+    let refunds = give_back(tx, &invoice, &split)?;
+    let balance = credit(tx, &invoice, &split, &id);
+    lower(tx, &invoice, amount, paid);
+    write(tx, params, &invoice, &Entry { id, amount, reason, paid, split, refunds, balance })
 }
 
 /// What was already credited after payment; before payment the remaining amount tells.
@@ -85,29 +96,36 @@ fn credited(tx: &Tx<'_>, invoice: &Value, paid: bool) -> i64 {
     if paid { stands.map(|note| note.int("amount")).sum() } else { 0 }
 }
 
-fn settle(tx: &mut Tx<'_>, invoice: &Value, split: &Split, amount: i64, paid: bool) -> ApiResult<Vec<Value>> {
-    let mut refunds = Vec::new();
-    if split.refund > 0 {
-        let intent = collect::default_intent(tx, invoice.text("id")).unwrap_or_default();
-        let charge = tx.get(Kind::Charge, intent.text("latest_charge")).cloned().ok_or_else(|| {
-            ApiError::refused_by_state("This invoice has no charge to refund.").param("refund_amount")
-        })?;
-        let wish = Wish { amount: Some(split.refund), ..Wish::default() };
-        let refund = refund::make(tx, &charge, &wish)?;
-        refunds.push(json!({"amount_refunded": split.refund, "payment_record_refund": null,
-            "refund": refund["id"], "type": "refund"}));
+fn give_back(tx: &mut Tx<'_>, invoice: &Value, split: &Split) -> ApiResult<Vec<Value>> {
+    if split.refund == 0 {
+        return Ok(Vec::new());
     }
-    if split.credit > 0 {
-        let currency = invoice.text("currency");
-        move_balance(
-            tx,
-            invoice.text("customer"),
-            -split.credit,
-            currency,
-            "credit_note",
-            Some(invoice.text("id")),
-        );
+    let intent = collect::default_intent(tx, invoice.text("id")).unwrap_or_default();
+    let charge = tx.get(Kind::Charge, intent.text("latest_charge")).cloned().ok_or_else(|| {
+        ApiError::refused_by_state("This invoice has no charge to refund.").param("refund_amount")
+    })?;
+    let wish = Wish { amount: Some(split.refund), ..Wish::default() };
+    let refund = refund::make(tx, &charge, &wish)?;
+    Ok(vec![json!({"amount_refunded": split.refund, "payment_record_refund": null,
+        "refund": refund["id"], "type": "refund"})])
+}
+
+/// Adds the credited part to the customer's balance and gives the entry's id, or null.
+fn credit(tx: &mut Tx<'_>, invoice: &Value, split: &Split, note: &str) -> Value {
+    if split.credit == 0 {
+        return Value::Null;
     }
+    let (customer, currency) = (invoice.text("customer"), invoice.text("currency"));
+    let invoice = Some(invoice.text("id"));
+    let mut entry = move_balance(tx, customer, -split.credit, currency, "credit_note", invoice);
+    entry["credit_note"] = note.into();
+    let id = entry["id"].clone();
+    tx.put(Kind::CustomerBalanceTransaction, entry);
+    id
+}
+
+/// The invoice notes the credit; before payment less of it remains to be paid.
+fn lower(tx: &mut Tx<'_>, invoice: &Value, amount: i64, paid: bool) {
     let field = if paid { "post_payment_credit_notes_amount" } else { "pre_payment_credit_notes_amount" };
     let after = tx.change_and_tell(Kind::Invoice, invoice.text("id"), "invoice.updated", |invoice| {
         invoice[field] = (invoice.int(field) + amount).into();
@@ -115,28 +133,30 @@ fn settle(tx: &mut Tx<'_>, invoice: &Value, split: &Split, amount: i64, paid: bo
             lines::add_up(invoice);
         }
     });
-    if !paid && after.int("amount_remaining") == 0 {
-        collect::settle(tx, invoice.text("id"), &collect::Settlement::NothingDue);
+    if !paid {
+        collect::ask_for_remaining(tx, &after);
     }
-    Ok(refunds)
 }
 
 struct Entry {
+    id: String,
     amount: i64,
     reason: Option<String>,
     paid: bool,
     split: Split,
     refunds: Vec<Value>,
+    /// The entry on the customer's balance, or null.
+    balance: Value,
 }
 
 fn write(tx: &mut Tx<'_>, params: &Params, invoice: &Value, entry: &Entry) -> ApiResult {
-    let id = tx.id(Kind::CreditNote);
+    let id = entry.id.as_str();
     let number = tx.owned_by(Kind::CreditNote, invoice.text("id")).count() + 1;
     let amount = entry.amount;
     let mut note = json!({
         "id": id, "object": "credit_note", "amount": amount, "amount_shipping": 0, "created": tx.now,
         "currency": invoice["currency"], "customer": invoice["customer"], "customer_account": null,
-        "customer_balance_transaction": null, "discount_amount": 0, "discount_amounts": [], "effective_at": tx.now,
+        "customer_balance_transaction": entry.balance, "discount_amount": 0, "discount_amounts": [], "effective_at": tx.now,
         "invoice": invoice["id"],
         "lines": crate::doc::list(&format!("/v1/credit_notes/{id}/lines"), Vec::<Value>::new()),
         "livemode": tx.livemode(), "memo": null, "metadata": {},
@@ -180,11 +200,12 @@ fn void(tx: &mut Tx<'_>, args: &Args) -> ApiResult {
         return Err(ApiError::refused_by_state(message));
     }
     let amount = note.int("amount");
-    tx.change_and_tell(Kind::Invoice, invoice.text("id"), "invoice.updated", |invoice| {
+    let invoice = tx.change_and_tell(Kind::Invoice, invoice.text("id"), "invoice.updated", |invoice| {
         let field = "pre_payment_credit_notes_amount";
         invoice[field] = (invoice.int(field) - amount).into();
         lines::add_up(invoice);
     });
+    collect::ask_for_remaining(tx, &invoice);
     let now = tx.now;
     let note = tx.change_and_tell(Kind::CreditNote, args.id(), "credit_note.voided", |note| {
         note["status"] = "void".into();

@@ -9,6 +9,7 @@ use crate::billing::items::{self, NewItem};
 use crate::billing::lines;
 use crate::doc::Doc as _;
 use crate::error::{ApiError, ApiResult};
+use crate::payments::amount::{self, Use};
 use crate::payments::charge::Presence;
 use crate::wire::{Args, Params, Route, list};
 use crate::world::{Kind, Tx};
@@ -195,12 +196,16 @@ fn invoice_lines(tx: &mut Tx<'_>, args: &Args) -> ApiResult {
 }
 
 fn finalize(tx: &mut Tx<'_>, args: &Args) -> ApiResult {
+    if let Some(advance) = args.params.flag("auto_advance")? {
+        tx.change(Kind::Invoice, args.id(), |invoice| invoice["auto_advance"] = advance.into());
+    }
     let finalized = invoice::finalize(tx, args.id())?;
-    if args.params.flag("auto_advance")? == Some(true) && finalized.text("status") == "open" {
-        tx.change(Kind::Invoice, args.id(), |invoice| invoice["auto_advance"] = true.into());
-        if finalized.text("collection_method") == "charge_automatically" {
-            collect::first(tx, args.id());
-        }
+    // Whoever finalises it, an invoice that advances by itself is collected by Stripe.
+    if finalized.text("status") == "open"
+        && finalized.flag("auto_advance")
+        && finalized.text("collection_method") == "charge_automatically"
+    {
+        collect::first(tx, args.id());
     }
     tx.find(Kind::Invoice, args.id())
 }
@@ -270,6 +275,8 @@ fn create_item(tx: &mut Tx<'_>, args: &Args) -> ApiResult {
         (None, true) => payment_intents::currency(params)?,
         (None, false) => customer.maybe_text("currency").unwrap_or("usd").to_owned(),
     };
+    let param = if params.has("amount") { "amount" } else { "pricing[price]" };
+    amount::legal(amount, &currency, Use::Charge, param)?;
     let new = NewItem {
         customer: customer.text("id"),
         amount,

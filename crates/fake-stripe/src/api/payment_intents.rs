@@ -6,6 +6,7 @@ use super::{customers, payment_methods};
 use crate::billing::collect;
 use crate::doc::Doc as _;
 use crate::error::{ApiError, ApiResult};
+use crate::payments::amount::{self, Use};
 use crate::payments::charge::Presence;
 use crate::payments::intent::{self, Plan};
 use crate::wire::{Args, Params, Route, list};
@@ -66,6 +67,7 @@ fn create(tx: &mut Tx<'_>, args: &Args) -> ApiResult {
     let params = &args.params;
     let amount = params.int_from("amount", 1)?.ok_or_else(|| ApiError::missing("amount"))?;
     let currency = currency(params)?;
+    amount::legal(amount, &currency, Use::Charge, "amount")?;
     let customer = params.text("customer").map(str::to_owned);
     if let Some(customer) = &customer {
         customers::live(tx, customer, "customer")?;
@@ -168,6 +170,10 @@ fn update(tx: &mut Tx<'_>, args: &Args) -> ApiResult {
     if let Some(amount) = args.params.int_from("amount", 1)? {
         intent["amount"] = amount.into();
     }
+    if args.params.has("currency") {
+        intent["currency"] = currency(&args.params)?.into();
+    }
+    amount::legal(intent.int("amount"), intent.text("currency"), Use::Charge, "amount")?;
     if let Some(id) = args.params.text("payment_method") {
         let method = payment_methods::named(tx, id, "payment_method")?;
         belongs(Some(&method), intent.maybe_text("customer"))?;
@@ -196,7 +202,12 @@ fn confirm(tx: &mut Tx<'_>, args: &Args) -> ApiResult {
 }
 
 fn capture(tx: &mut Tx<'_>, args: &Args) -> ApiResult {
-    intent::capture(tx, args.id(), args.params.int_from("amount_to_capture", 1)?)
+    let wanted = args.params.int_from("amount_to_capture", 1)?;
+    if let Some(wanted) = wanted {
+        let intent = tx.find(Kind::PaymentIntent, args.id())?;
+        amount::legal(wanted, intent.text("currency"), Use::Charge, "amount_to_capture")?;
+    }
+    intent::capture(tx, args.id(), wanted)
 }
 
 fn cancel(tx: &mut Tx<'_>, args: &Args) -> ApiResult {

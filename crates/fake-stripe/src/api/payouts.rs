@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::api::payment_intents::currency;
 use crate::doc::Doc as _;
 use crate::error::{ApiError, ApiResult};
+use crate::payments::amount::{self, Use};
 use crate::payments::balance::{self, Movement};
 use crate::wire::{Args, Route, list};
 use crate::world::{Kind, Tx, ids};
@@ -28,6 +29,7 @@ fn create(tx: &mut Tx<'_>, args: &Args) -> ApiResult {
     let params = &args.params;
     let amount = params.int_from("amount", 1)?.ok_or_else(|| ApiError::missing("amount"))?;
     let currency = currency(params)?;
+    amount::legal(amount, &currency, Use::Payout, "amount")?;
     let movements = tx.all(Kind::BalanceTransaction);
     let available: i64 = movements
         .filter(|movement| movement.text("currency") == currency && movement.text("status") == "available")
@@ -80,6 +82,12 @@ fn retrieve(tx: &mut Tx<'_>, args: &Args) -> ApiResult {
 
 fn all(tx: &mut Tx<'_>, args: &Args) -> ApiResult {
     let params = &args.params;
-    let keep = |payout: &Value| params.text("status").is_none_or(|status| payout.text("status") == status);
+    let arrival = params.range("arrival_date")?;
+    let keep = |payout: &Value| {
+        arrival.holds(payout.int("arrival_date"))
+            && ["destination", "status"]
+                .iter()
+                .all(|field| params.text(field).is_none_or(|wanted| payout.text(field) == wanted))
+    };
     list::page(tx, Kind::Payout, "/v1/payouts", params, None, keep)
 }

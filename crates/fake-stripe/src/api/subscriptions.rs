@@ -192,7 +192,9 @@ fn retrieve(tx: &mut Tx<'_>, args: &Args) -> ApiResult {
 fn update(tx: &mut Tx<'_>, args: &Args) -> ApiResult {
     let params = &args.params;
     let before = tx.find(Kind::Subscription, args.id())?;
-    refuse_ended(&before)?;
+    if params.names().any(|name| !matches!(name, "cancellation_details" | "metadata" | "expand")) {
+        refuse_ended(&before)?;
+    }
     let customer = tx.find(Kind::Customer, before.text("customer"))?;
     tx.enter_time_of(&customer);
     if before.text("status") == "incomplete"

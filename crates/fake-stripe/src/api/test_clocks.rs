@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::billing;
+use crate::billing::calendar::{self, Interval};
 use crate::doc::Doc as _;
 use crate::error::{ApiError, ApiResult};
 use crate::wire::{Args, Route, list};
@@ -16,9 +17,8 @@ pub const ROUTES: &[Route] = &[
     Route::post("/v1/test_helpers/test_clocks/{id}/advance", "test_clocks", &["frozen_time"], &[], advance),
 ];
 
-/// How long a clock lives, and how far it may go at once, in seconds.
+/// How long a clock lives, in seconds.
 const LIVES_S: i64 = 30 * 86_400;
-const ADVANCE_MAX_S: i64 = 2 * 366 * 86_400;
 
 fn create(tx: &mut Tx<'_>, args: &Args) -> ApiResult {
     let frozen = args.params.int("frozen_time")?.ok_or_else(|| ApiError::missing("frozen_time"))?;
@@ -42,8 +42,8 @@ fn advance(tx: &mut Tx<'_>, args: &Args) -> ApiResult {
         let message = "A test clock can only be advanced to a later time.";
         return Err(ApiError::invalid(message).param("frozen_time"));
     }
-    if until - from > ADVANCE_MAX_S {
-        let message = "A test clock cannot be advanced by more than two years at once.";
+    if until > farthest(tx, args.id(), from) {
+        let message = "A test clock cannot be advanced by more than two intervals of its shortest subscription at once, or two years where it has none.";
         return Err(ApiError::invalid(message).param("frozen_time"));
     }
     let mut advancing = clock;
@@ -63,6 +63,19 @@ fn advance(tx: &mut Tx<'_>, args: &Args) -> ApiResult {
         clock["status"] = "ready".into();
     });
     Ok(advancing)
+}
+
+/// How far a clock may go at once: two intervals of its shortest subscription, or two years.
+fn farthest(tx: &Tx<'_>, clock: &str, from: i64) -> i64 {
+    let live = tx.all(Kind::Subscription).filter(|subscription| {
+        subscription.text("test_clock") == clock
+            && !matches!(subscription.text("status"), "canceled" | "incomplete_expired")
+    });
+    let ends = live.flat_map(|subscription| subscription.elements("items")).map(|item| {
+        let unit = item.text("price.recurring.interval");
+        calendar::after(from, Interval { unit, count: item.int("price.recurring.interval_count") }, 2)
+    });
+    ends.min().unwrap_or_else(|| calendar::after(from, Interval { unit: "year", count: 1 }, 2))
 }
 
 fn retrieve(tx: &mut Tx<'_>, args: &Args) -> ApiResult {

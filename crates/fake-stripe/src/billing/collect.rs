@@ -145,12 +145,32 @@ pub fn settle(tx: &mut Tx<'_>, id: &str, settlement: &Settlement) {
     }
 }
 
+/// The open payment follows what remains: a credit note asks for less, its void for more again. Where nothing remains
+/// the invoice is paid, and nobody can be charged for it any longer.
+pub fn ask_for_remaining(tx: &mut Tx<'_>, invoice: &Value) {
+    let remaining = invoice.int("amount_remaining");
+    if remaining == 0 {
+        settle(tx, invoice.text("id"), &Settlement::NothingDue);
+        return;
+    }
+    let open = tx
+        .owned_by(Kind::InvoicePayment, invoice.text("id"))
+        .find(|payment| payment.flag("is_default") && payment.text("status") == "open");
+    let Some(payment) = open.cloned() else { return };
+    tx.change(Kind::InvoicePayment, payment.text("id"), |payment| {
+        payment["amount_requested"] = remaining.into();
+    });
+    tx.change(Kind::PaymentIntent, payment.text("payment.payment_intent"), |intent| {
+        intent["amount"] = remaining.into();
+    });
+}
+
 fn settle_payment(tx: &mut Tx<'_>, invoice: &Value, settlement: &Settlement) {
     let payment =
         tx.owned_by(Kind::InvoicePayment, invoice.text("id")).find(|payment| payment.flag("is_default"));
     let Some(payment) = payment.cloned() else { return };
     let now = tx.now;
-    if matches!(settlement, Settlement::OutOfBand) {
+    if !matches!(settlement, Settlement::Card) {
         tx.change(Kind::InvoicePayment, payment.text("id"), |payment| {
             payment["status"] = "canceled".into();
             payment["status_transitions"]["canceled_at"] = now.into();

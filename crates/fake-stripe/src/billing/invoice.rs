@@ -7,6 +7,7 @@ use crate::api::customers::move_balance;
 use crate::doc::Doc as _;
 use crate::error::{ApiError, ApiResult};
 use crate::payments::intent::{self, Plan};
+use crate::webhooks;
 use crate::world::{Kind, Tx, ids};
 
 /// How long an automatic invoice stays a draft, in seconds.
@@ -44,6 +45,9 @@ pub fn draft(
         }
     }
     invoice["starting_balance"] = new.customer["balance"].clone();
+    if !webhooks::somebody_wants(tx, "invoice.created") {
+        invoice["webhooks_delivered_at"] = tx.now.into();
+    }
     lines::set(&mut invoice, invoice_lines);
     tx.put(Kind::Invoice, invoice.clone());
     tx.emit("invoice.created", &invoice);
@@ -56,8 +60,6 @@ fn document(tx: &Tx<'_>, id: &str, new: &NewInvoice<'_>) -> Value {
         json!({"type": "subscription_details", "quote_details": null, "subscription_details":
             {"metadata": subscription["metadata"], "subscription": subscription["id"]}})
     });
-    let own_method =
-        new.subscription.map_or(Value::Null, |subscription| subscription["default_payment_method"].clone());
     json!({
         "id": id, "object": "invoice", "account_country": "US", "account_name": "Northwind SaaS",
         "account_tax_ids": null, "amount_due": 0, "amount_overpaid": 0, "amount_paid": 0, "amount_remaining": 0,
@@ -70,7 +72,7 @@ fn document(tx: &Tx<'_>, id: &str, new: &NewInvoice<'_>) -> Value {
         "customer_address": customer["address"], "customer_email": customer["email"],
         "customer_name": customer["name"], "customer_phone": customer["phone"],
         "customer_shipping": customer["shipping"], "customer_tax_exempt": customer["tax_exempt"],
-        "customer_tax_ids": [], "default_payment_method": own_method, "default_source": null,
+        "customer_tax_ids": [], "default_payment_method": null, "default_source": null,
         "default_tax_rates": [], "description": null, "discounts": [],
         "due_date": new.days_until_due.map(|days| tx.now + days * 86_400), "effective_at": null,
         "ending_balance": null, "footer": null, "from_invoice": null, "hosted_invoice_url": null,
@@ -90,20 +92,34 @@ fn document(tx: &Tx<'_>, id: &str, new: &NewInvoice<'_>) -> Value {
     })
 }
 
-/// Finalises an automatic draft, unless an endpoint has not yet heard that it was created.
+/// Every endpoint has heard that the invoice was created: from now on its draft hour counts.
+pub fn heard(tx: &mut Tx<'_>, account: &str, id: &str) {
+    let Some(mut invoice) = tx.world.get(account, Kind::Invoice, id).cloned() else { return };
+    let clock = invoice.maybe_text("test_clock");
+    let clock = clock.and_then(|clock| tx.world.get(account, Kind::TestClock, clock));
+    let now = clock.map_or(tx.now, |clock| clock.int("frozen_time"));
+    invoice["webhooks_delivered_at"] = now.into();
+    if invoice["automatically_finalizes_at"].is_number() {
+        invoice["automatically_finalizes_at"] = (now + DRAFT_S).into();
+    }
+    tx.put_on(account, Kind::Invoice, invoice);
+}
+
+/// Finalises an automatic draft an hour after every endpoint has heard that it was created; without that, once every
+/// try has failed or three days are over.
 pub fn finalize_when_heard(tx: &mut Tx<'_>, id: &str) {
     let Some(invoice) = tx.get(Kind::Invoice, id).cloned() else { return };
     if invoice.text("status") != "draft" || !invoice.flag("auto_advance") {
         return;
     }
-    let platform = tx.world.platform.clone();
-    let unheard = tx
-        .world
-        .rows(&platform, Kind::Delivery)
-        .any(|delivery| delivery.text("object") == id && delivery.text("type") == "invoice.created");
-    if unheard && tx.now < invoice.int("created") + UNHEARD_MAX_S {
-        let later = tx.now + DRAFT_S;
-        tx.plan(later, "invoice.finalize", id, invoice.maybe_text("test_clock"));
+    let ready = match invoice.maybe_int("webhooks_delivered_at") {
+        Some(heard_at) => heard_at + DRAFT_S,
+        None if webhooks::waits(tx, "invoice.created", id) => tx.now + DRAFT_S,
+        None => tx.now,
+    };
+    let ready = ready.min(invoice.int("created") + UNHEARD_MAX_S);
+    if tx.now < ready {
+        tx.plan(ready, "invoice.finalize", id, invoice.maybe_text("test_clock"));
         return;
     }
     if finalize(tx, id).is_ok() && invoice.text("collection_method") == "charge_automatically" {
@@ -130,7 +146,6 @@ pub fn finalize(tx: &mut Tx<'_>, id: &str) -> ApiResult {
     invoice["status_transitions"]["finalized_at"] = tx.now.into();
     invoice["effective_at"] = tx.now.into();
     invoice["automatically_finalizes_at"] = Value::Null;
-    invoice["webhooks_delivered_at"] = invoice["created"].clone();
     let secret = ids::letters(tx.world.ids.counter, 3, 24);
     let account = tx.account.clone();
     invoice["hosted_invoice_url"] = format!("https://invoice.stripe.com/i/{account}/test_{secret}").into();
@@ -151,12 +166,14 @@ pub fn finalize(tx: &mut Tx<'_>, id: &str) -> ApiResult {
     tx.find(Kind::Invoice, id)
 }
 
-/// Uses the customer's credit, or adds what the customer owes, and notes a negative total as credit.
+/// Uses the customer's credit, or adds what the customer owes. What is not due now goes to the balance: a negative
+/// total, and the remainder of an amount that the currency does not have (Stripe says so of UGX; the others that have
+/// such amounts are taken to be alike).
 fn take_up_balance(tx: &mut Tx<'_>, invoice: &mut Value, customer: &Value) {
     let (total, balance) = (invoice.int("total"), customer.int("balance"));
     invoice["starting_balance"] = balance.into();
     lines::add_up(invoice);
-    let moved = if total < 0 { total } else { -lines::balance_applied(total, balance) };
+    let moved = total - invoice.int("amount_due");
     if moved != 0 {
         let currency = invoice.text("currency").to_owned();
         let id = invoice.text("id").to_owned();
@@ -237,10 +254,23 @@ fn leave_open(tx: &mut Tx<'_>, id: &str, status: &str, stamp: &str, event: &str,
         invoice["auto_advance"] = false.into();
     };
     let (before, after) = tx.change(Kind::Invoice, id, edit).unwrap_or_default();
+    if status == "void" {
+        return_balance(tx, &after);
+    }
     tx.emit_update(event, &before, &after);
     tx.emit_update("invoice.updated", &before, &after);
     tx.effect(if status == "void" { "invoice.void" } else { "invoice.mark_uncollectible" }, &after);
     Ok(after)
+}
+
+/// A voided invoice gives back what it took of the customer's balance, or takes back what it added.
+fn return_balance(tx: &mut Tx<'_>, invoice: &Value) {
+    let moved = invoice.int("ending_balance") - invoice.int("starting_balance");
+    if moved != 0 {
+        let (customer, currency) = (invoice.text("customer"), invoice.text("currency"));
+        let id = Some(invoice.text("id"));
+        move_balance(tx, customer, -moved, currency, "unapplied_from_invoice", id);
+    }
 }
 
 fn cancel_payments(tx: &mut Tx<'_>, invoice: &str) {

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::calendar;
 use crate::doc::{Doc as _, list};
+use crate::payments::amount;
 use crate::world::{Kind, Tx};
 
 /// What one subscription item costs for a period.
@@ -116,20 +117,15 @@ pub fn add_up(invoice: &mut Value) {
     for field in ["subtotal", "subtotal_excluding_tax", "total", "total_excluding_tax"] {
         invoice[field] = total.into();
     }
-    let applied = balance_applied(total, invoice.int("starting_balance"));
-    let due = (total + applied).max(0);
+    let owed = amount::nearest(owed(total, invoice.int("starting_balance")), invoice.text("currency"));
+    let due = (owed - invoice.int("pre_payment_credit_notes_amount")).max(0);
     invoice["amount_due"] = due.into();
-    let credited = invoice.int("pre_payment_credit_notes_amount");
-    let remaining = (due - credited - invoice.int("amount_paid")).max(0);
-    invoice["amount_remaining"] = remaining.into();
-    if credited > 0 {
-        invoice["amount_due"] = (due - credited).max(0).into();
-    }
+    invoice["amount_remaining"] = (due - invoice.int("amount_paid")).max(0).into();
 }
 
-/// How much of a customer's balance an invoice of this total takes up: credit lowers it, debt raises it.
-pub fn balance_applied(total: i64, balance: i64) -> i64 {
-    if total <= 0 { 0 } else { balance.max(-total) }
+/// What is due of a total once the customer's balance is taken up: credit lowers it, debt raises it.
+fn owed(total: i64, balance: i64) -> i64 {
+    if total <= 0 { 0 } else { (total + balance).max(0) }
 }
 
 /// The words of a period on a line.

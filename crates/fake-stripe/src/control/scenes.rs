@@ -9,6 +9,7 @@ use crate::billing::signup::{self, FirstPayment, Signup};
 use crate::billing::{calendar, invoice, subscription};
 use crate::doc::Doc as _;
 use crate::error::{ApiError, ApiResult};
+use crate::payments::amount::{self, Use};
 use crate::payments::charge::Presence;
 use crate::payments::dispute::{self, Opening};
 use crate::payments::intent::{self, Plan};
@@ -35,7 +36,9 @@ impl Cast {
 }
 
 fn amount(wish: &Params, usual: i64) -> ApiResult<i64> {
-    Ok(wish.int_from("amount", 1)?.unwrap_or(usual))
+    let amount = wish.int_from("amount", 1)?.unwrap_or(usual);
+    amount::legal(amount, &currency(wish), Use::Charge, "amount")?;
+    Ok(amount)
 }
 
 fn currency(wish: &Params) -> String {

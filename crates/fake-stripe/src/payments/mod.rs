@@ -1,5 +1,6 @@
 //! Money on the move: cards and their issuers, charges, payment intents, refunds, disputes, balance.
 
+pub mod amount;
 pub mod balance;
 pub mod cards;
 pub mod charge;

@@ -3,6 +3,7 @@
 use bursar_stripe::{Currency, Money};
 use serde_json::{Value, json};
 
+use super::amount::{self, Use};
 use super::balance::{self, Movement};
 use super::cards::{self, Behaviour};
 use super::dispute;
@@ -101,6 +102,7 @@ fn allowed_amount(tx: &Tx<'_>, charge: &Value, wanted: Option<i64>) -> ApiResult
     }
     dispute::forbid_refund(tx, id)?;
     let amount = wanted.unwrap_or(left);
+    amount::legal(amount, charge.text("currency"), Use::Charge, "amount")?;
     if amount > left {
         let currency = charge.text("currency");
         let message = format!(

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 pub use self::send::run;
 use crate::api::events::matches;
+use crate::billing::invoice;
 use crate::doc::Doc as _;
 use crate::world::{Kind, Table, Tx, World, ids};
 
@@ -62,6 +63,17 @@ fn enabled<'t>(tx: &'t Tx<'_>) -> impl Iterator<Item = &'t Value> {
     let of = |kind| tx.world.rows(&tx.world.platform, kind);
     let endpoints = of(Kind::WebhookEndpoint).chain(of(Kind::EventDestination));
     endpoints.filter(|endpoint| endpoint.text("status") == "enabled")
+}
+
+/// Whether an event of this type on the change's account is told to anybody.
+pub fn somebody_wants(tx: &Tx<'_>, kind: &str) -> bool {
+    enabled(tx).any(|endpoint| wants(tx, endpoint, kind))
+}
+
+/// Whether an event of this type about `object` is still to be heard by somebody.
+pub fn waits(tx: &Tx<'_>, kind: &str, object: &str) -> bool {
+    let mut deliveries = tx.world.rows(&tx.world.platform, Kind::Delivery);
+    deliveries.any(|delivery| delivery.text("object") == object && delivery.text("type") == kind)
 }
 
 fn wants(tx: &Tx<'_>, endpoint: &Value, kind: &str) -> bool {
@@ -189,7 +201,11 @@ pub fn note(tx: &mut Tx<'_>, delivery: &str, heard: bool) {
     let tries = tx.get(Kind::Delivery, delivery).map_or(0, |kept| kept.int("tries"));
     let wait = usize::try_from(tries).ok().and_then(|index| RETRY_AFTER_S.get(index)).filter(|_| !heard);
     let Some(wait) = wait else {
-        tx.remove(Kind::Delivery, delivery);
+        let gone = tx.remove(Kind::Delivery, delivery).unwrap_or_default();
+        let last = tx.owned_by(Kind::Delivery, gone.text("event")).next().is_none();
+        if heard && last && gone.text("type") == "invoice.created" {
+            invoice::heard(tx, gone.text("account"), gone.text("object"));
+        }
         return;
     };
     let due = tx.now + wait;

@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets the unexpected shall stop")]
 
 mod billing;
+mod collection;
 mod company;
+mod currencies;
 mod faults;
 mod idempotency;
 mod journal;
