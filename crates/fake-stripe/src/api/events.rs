@@ -67,6 +67,7 @@ pub fn matches(pattern: &str, kind: &str) -> bool {
 /// Where objects of this kind are read.
 pub fn path_of(kind: &str) -> Option<&'static str> {
     Some(match kind {
+        "account" => "/v1/accounts",
         "charge" => "/v1/charges",
         "credit_note" => "/v1/credit_notes",
         "customer" => "/v1/customers",
@@ -79,8 +80,10 @@ pub fn path_of(kind: &str) -> Option<&'static str> {
         "payout" => "/v1/payouts",
         "price" => "/v1/prices",
         "product" => "/v1/products",
+        "radar.early_fraud_warning" => "/v1/radar/early_fraud_warnings",
         "refund" => "/v1/refunds",
         "subscription" => "/v1/subscriptions",
+        "test_helpers.test_clock" => "/v1/test_helpers/test_clocks",
         _ => return None,
     })
 }

@@ -39,11 +39,15 @@ fn create(tx: &mut Tx<'_>, args: &Args) -> ApiResult {
     let flow = match params.part("flow_data") {
         Some(flow) => {
             let kind = flow.one_of("type", &FLOWS)?.ok_or_else(|| ApiError::missing("flow_data[type]"))?;
-            let completion =
-                flow.part("after_completion").and_then(|part| part.text("type").map(str::to_owned));
-            json!({"type": kind, "after_completion": {"type": completion.as_deref().unwrap_or("portal_homepage"),
-                "hosted_confirmation": null, "redirect": null}, "subscription_cancel": null,
-                "subscription_update": null, "subscription_update_confirm": null})
+            let mut shown = json!({"type": kind, "after_completion": {"type": "portal_homepage",
+                "hosted_confirmation": null, "redirect": null}, "customer_update": null, "subscription_cancel": null,
+                "subscription_pause": null, "subscription_update": null, "subscription_update_confirm": null});
+            if let Some(completion) = flow.part("after_completion") {
+                let fields = ["hosted_confirmation", "redirect", "type"];
+                completion.copy(&mut shown["after_completion"], &fields);
+            }
+            flow.copy(&mut shown, &["subscription_cancel", "subscription_pause", "subscription_update"]);
+            shown
         }
         None => Value::Null,
     };
@@ -51,7 +55,8 @@ fn create(tx: &mut Tx<'_>, args: &Args) -> ApiResult {
     let secret = ids::letters(tx.world.ids.counter, 5, 64);
     let mode = if tx.livemode() { "live" } else { "test" };
     let mut session = json!({
-        "id": id, "object": "billing_portal.session", "configuration": configuration(tx)["id"], "created": tx.now,
+        "id": id, "object": "billing_portal.session", "after_expiration": null,
+        "configuration": configuration(tx)["id"], "created": tx.now,
         "customer": customer["id"], "customer_account": null, "flow": flow, "livemode": tx.livemode(),
         "locale": null, "on_behalf_of": null, "return_url": null,
         "url": format!("https://billing.stripe.com/p/session/{mode}_{secret}"),

@@ -156,18 +156,21 @@ pub fn thin(event: &Value) -> Value {
     let object = &event["data"]["object"];
     let kind = object.text("object");
     let id = object.text("id");
-    let url = crate::api::events::path_of(kind).map(|path| format!("{path}/{id}"));
     // What nobody asked for has no reason; the key of a call without one is empty, because v2 types it as a text.
     let reason = event.maybe_text("request.id").map(|request| {
         json!({"type": "request", "request":
             {"id": request, "idempotency_key": event.text("request.idempotency_key")}})
     });
-    json!({
+    let mut thin = json!({
         "id": event["id"], "object": "v2.core.event", "changes": null, "context": event["account"],
         "created": rfc3339(event.int("created")), "livemode": event["livemode"], "reason": reason,
-        "related_object": {"id": id, "type": kind, "url": url}, "snapshot_event": event["id"],
-        "type": format!("v1.{}", event.text("type")),
-    })
+        "snapshot_event": event["id"], "type": format!("v1.{}", event.text("type")),
+    });
+    // An object that cannot be read by its id, such as a portal session, is not referred to.
+    if let Some(path) = crate::api::events::path_of(kind) {
+        thin["related_object"] = json!({"id": id, "type": kind, "url": format!("{path}/{id}")});
+    }
+    thin
 }
 
 /// An instant as v2 writes it.

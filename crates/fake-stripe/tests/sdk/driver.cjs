@@ -28,6 +28,22 @@ async function newCharge(amount = 5000) {
   return (await trigger("charge.succeeded", { amount })).event.data.object.id;
 }
 
+/** A receiver of webhooks: its port, the first it hears with the signature, and how it closes. */
+async function listen() {
+  let hear;
+  const heard = new Promise((resolve) => (hear = resolve));
+  const ear = http.createServer((request, response) => {
+    const parts = [];
+    request.on("data", (part) => parts.push(part));
+    request.on("end", () => {
+      hear({ body: Buffer.concat(parts), signature: request.headers["stripe-signature"] });
+      response.end();
+    });
+  });
+  await new Promise((resolve) => ear.listen(0, "127.0.0.1", resolve));
+  return { url: `http://127.0.0.1:${ear.address().port}/`, heard, close: () => ear.close() };
+}
+
 async function refused(type, call) {
   try {
     await call();
@@ -106,24 +122,11 @@ const checks = {
   },
 
   async "a webhook passes the SDK's verifier"() {
-    let hear;
-    const heard = new Promise((resolve) => (hear = resolve));
-    const ear = http.createServer((request, response) => {
-      const parts = [];
-      request.on("data", (part) => parts.push(part));
-      request.on("end", () => {
-        hear({ body: Buffer.concat(parts), signature: request.headers["stripe-signature"] });
-        response.end();
-      });
-    });
-    await new Promise((resolve) => ear.listen(0, "127.0.0.1", resolve));
-    const endpoint = await stripe.webhookEndpoints.create({
-      url: `http://127.0.0.1:${ear.address().port}/`,
-      enabled_events: ["charge.refunded"],
-    });
+    const ear = await listen();
+    const endpoint = await stripe.webhookEndpoints.create({ url: ear.url, enabled_events: ["charge.refunded"] });
     const charge = await newCharge();
     await stripe.refunds.create({ charge }, { idempotencyKey: "node-hook" });
-    const { body, signature } = await heard;
+    const { body, signature } = await ear.heard;
     const event = stripe.webhooks.constructEvent(body, signature, endpoint.secret);
     assert.deepEqual([event.type, event.data.object.id], ["charge.refunded", charge]);
     assert.equal(event.request.idempotency_key, "node-hook");
@@ -140,19 +143,43 @@ const checks = {
     assert.equal((await stripe.charges.list({}, there)).data.length, 0);
   },
 
-  async "a thin event destination can be made and its events read"() {
+  async "a thin event is parsed, and fetches its event and its object"() {
+    const ear = await listen();
     const destination = await stripe.v2.core.eventDestinations.create({
       name: "thin",
       type: "webhook_endpoint",
       event_payload: "thin",
       enabled_events: ["v1.charge.refunded"],
-      webhook_endpoint: { url: "http://127.0.0.1:9/" },
+      webhook_endpoint: { url: ear.url },
     });
     assert.match(destination.webhook_endpoint.signing_secret, /^whsec_/);
     const made = await trigger("charge.refunded");
     const event = await stripe.v2.core.events.retrieve(made.event.id);
     assert.deepEqual([event.type, event.related_object.id], ["v1.charge.refunded", made.event.data.object.id]);
+    const { body, signature } = await ear.heard;
+    const secret = destination.webhook_endpoint.signing_secret;
+    const notification = stripe.parseEventNotification(body, signature, secret);
+    assert.deepEqual([notification.id, notification.type], [event.id, event.type]);
+    assert.equal((await notification.fetchEvent()).id, event.id);
+    assert.equal((await notification.fetchRelatedObject()).amount_refunded, 2000);
+    assert.throws(() => stripe.parseEventNotification(body, signature, "whsec_other"));
     await stripe.v2.core.eventDestinations.del(destination.id);
+    ear.close();
+  },
+
+  async "a portal session is for its customer and its flow"() {
+    const customer = await stripe.customers.create({ email: "portal@example.com" });
+    const session = await stripe.billingPortal.sessions.create({
+      customer: customer.id,
+      return_url: "https://example.com/",
+      flow_data: {
+        type: "payment_method_update",
+        after_completion: { type: "redirect", redirect: { return_url: "https://example.com/done" } },
+      },
+    });
+    assert.deepEqual([session.object, session.customer], ["billing_portal.session", customer.id]);
+    assert.equal(session.flow.after_completion.redirect.return_url, "https://example.com/done");
+    assert.match(session.url, /^https:/);
   },
 };
 

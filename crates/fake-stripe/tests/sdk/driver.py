@@ -11,6 +11,7 @@ import urllib.request
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import stripe
+import stripe.events
 from shapes import Complaints, check
 
 url, key = sys.argv[1], sys.argv[2]
@@ -38,6 +39,25 @@ def new_charge(amount=5000):
     return trigger("charge.succeeded", amount=amount)["event"]["data"]["object"]["id"]
 
 
+def listen():
+    """A receiver of webhooks: the server, and a queue of what it hears with the signature."""
+    heard = queue.Queue()
+
+    class Ear(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["content-length"]))
+            heard.put((body, self.headers["stripe-signature"]))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Ear)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server, heard
+
+
 def refused(error, call):
     try:
         call()
@@ -53,7 +73,6 @@ def answers_have_the_types_the_sdk_states():
                  "radar.early_fraud_warning.created", "charge.failed", "payment_intent.requires_action"]:
         trigger(kind)
     customer = v1.customers.create({"email": "types@example.com", "name": "Types"})
-    v1.billing_portal.sessions.create({"customer": customer.id})
     v1.customers.balance_transactions.create(customer.id, {"amount": -500, "currency": "usd"})
     v1.invoice_items.create({"customer": customer.id, "amount": 700, "currency": "usd"})
     paid = next(invoice for invoice in v1.invoices.list({"status": "paid"}).data if invoice.amount_paid > 100)
@@ -85,6 +104,65 @@ def answers_have_the_types_the_sdk_states():
         v1.webhook_endpoints.delete(endpoint.id)
     places = sorted(set(complaints))
     assert not places, "\n    " + "\n    ".join(places)
+    assert len(seen) >= 20, seen
+
+
+@checks
+def portal_sessions_have_the_types_the_sdk_states():
+    subscription = trigger("customer.subscription.created")["event"]["data"]["object"]
+    customer, complaints = subscription["customer"], Complaints()
+    back = {"type": "redirect", "redirect": {"return_url": "https://example.com/done"}}
+    flows = [
+        None,
+        {"type": "payment_method_update"},
+        {"type": "customer_update", "after_completion": back},
+        {"type": "subscription_cancel", "subscription_cancel": {"subscription": subscription["id"]}},
+    ]
+    for flow in flows:
+        params = {"customer": customer, "return_url": "https://example.com/"}
+        session = v1.billing_portal.sessions.create(params if flow is None else {**params, "flow_data": flow})
+        assert type(session) is stripe.billing_portal.Session, type(session)
+        assert (session.customer, session.return_url) == (customer, "https://example.com/")
+        check(session, type(session), session.object, complaints)
+        if flow:
+            assert session.flow.type == flow["type"]
+    assert session.flow.subscription_cancel.subscription == subscription["id"]
+    assert not complaints, "\n    " + "\n    ".join(sorted(set(complaints)))
+
+
+@checks
+def thin_events_have_the_types_the_sdk_states():
+    core, complaints, seen = client.v2.core, Complaints(), set()
+    server, heard = listen()
+    destination = core.event_destinations.create({
+        "name": "thin", "type": "webhook_endpoint", "event_payload": "thin", "enabled_events": ["v1.charge.refunded"],
+        "include": ["webhook_endpoint.signing_secret"],
+        "webhook_endpoint": {"url": f"http://127.0.0.1:{server.server_port}/"},
+    })
+    check(destination, type(destination), destination.object, complaints)
+    for kind in ["radar.early_fraud_warning.created", "invoice.payment_failed", "invoice.paid",
+                 "charge.dispute.created", "customer.subscription.deleted"]:
+        trigger(kind)
+    customer = v1.customers.create({"email": "thin@example.com"})
+    v1.billing_portal.sessions.create({"customer": customer.id})
+    clock = v1.test_helpers.test_clocks.create({"frozen_time": 1_800_000_000})
+    v1.test_helpers.test_clocks.delete(clock.id)
+    charge = new_charge()
+    v1.refunds.create({"charge": charge}, {"idempotency_key": "python-thin"})
+    notification = client.parse_event_notification(*heard.get(timeout=10), destination.webhook_endpoint.signing_secret)
+    assert type(notification) is stripe.events.V1ChargeRefundedEventNotification, type(notification)
+    event = notification.fetch_event()
+    assert (event.id, event.related_object.id) == (notification.id, charge)
+    assert event.reason.request.idempotency_key == "python-thin"
+    assert notification.fetch_related_object().amount_refunded == 5000
+    events = core.events.list({"limit": 100}).data
+    for event in [*events, event]:
+        assert isinstance(event, stripe.v2.core.Event), type(event)
+        seen.add(event.type)
+        check(event, type(event), event.type, complaints)
+    core.event_destinations.delete(destination.id)
+    server.shutdown()
+    assert not complaints, "\n    " + "\n    ".join(sorted(set(complaints)))
     assert len(seen) >= 20, seen
 
 
@@ -180,20 +258,7 @@ def a_failing_invoice_can_be_paid_with_a_better_card():
 
 @checks
 def a_webhook_passes_the_sdks_verifier():
-    heard = queue.Queue()
-
-    class Ear(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["content-length"]))
-            heard.put((body, self.headers["stripe-signature"]))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Ear)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server, heard = listen()
     endpoint = v1.webhook_endpoints.create(
         {"url": f"http://127.0.0.1:{server.server_port}/", "enabled_events": ["charge.refunded"]})
     charge = new_charge()
