@@ -200,10 +200,13 @@ fn the_strings_of_a_fake_stripe_are_pulled_where_it_is() {
     assert_eq!(ran.stdout, "invoice.payment_failed evt_1 in_1\n", "{}", ran.stderr);
     assert_eq!(bench.run("sim clock advance 3d").stdout, "2026-11-21T00:00:00Z\n");
     assert_eq!(bench.run("sim fault add --route /v1/refunds --kind status --status 500").stdout, "fault_1\n");
+    let harmless = "sim fault add --route /v1/refunds --kind status --status 500 --effect false";
+    assert_eq!(bench.run(harmless).exit, 0);
     assert_eq!(bench.run("sim fault remove fault_1").exit, 0);
     let asked = installation.asked();
     assert_eq!(asked[0].body, json!({"type": "invoice.payment_failed", "overrides": {"amount": 64000}}));
     assert_eq!(asked[1].body, json!({"advance_s": 259_200}));
     assert_eq!(asked[2].body, json!({"route": "/v1/refunds", "nth": 1, "kind": "status", "status": 500}));
+    assert_eq!(asked[3].body["effect"], false);
     assert!(asked.iter().all(|asked| asked.authorization.is_empty()), "our token is not for Stripe");
 }

@@ -66,7 +66,6 @@ impl From<CompanySize> for Size {
 
 impl DemoArgs {
     pub const SEED: u64 = 42;
-    pub const SPEED: u32 = 60;
 }
 
 pub fn run(args: &DemoArgs, session: &Session) -> Outcome {
@@ -78,7 +77,7 @@ pub fn run(args: &DemoArgs, session: &Session) -> Outcome {
     let wish = Wish {
         data_dir,
         seed: args.seed.unwrap_or(DemoArgs::SEED),
-        speed: args.speed.unwrap_or(DemoArgs::SPEED),
+        speed: args.speed,
         listen: args.listen.map(|address| address.0),
         stripe_listen: args.stripe_listen.map(|address| address.0),
         size: args.size.into(),

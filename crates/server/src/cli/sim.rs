@@ -9,6 +9,7 @@ use super::session::Session;
 const EXAMPLES: &str = "\
 Examples:
   bursar sim serve --listen 127.0.0.1:7173
+  bursar sim serve --duplicate-percent 10 --reorder-percent 10
   bursar sim trigger invoice.payment_failed
   bursar sim clock advance 3d
   bursar sim fault add --route /v1/refunds --kind timeout_after";

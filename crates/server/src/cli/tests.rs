@@ -46,11 +46,13 @@ events dead
 events retry job_1
 sim serve --listen 127.0.0.1:0 --seed 42 --speed 60 --company small
 sim serve --webhook-url http://127.0.0.1:7171/ingest/stripe --webhook-secret whsec_1
+sim serve --duplicate-percent 10 --reorder-percent 20 --rate-per-second 25 --live
 sim trigger invoice.payment_failed --override amount=64000 --url http://127.0.0.1:7173
 sim clock show
 sim clock advance 3d
 sim fault add --route /v1/refunds --kind timeout_after --nth 2 --times 3
 sim fault add --route /v1/refunds --kind status --status 500
+sim fault add --route /v1/refunds --kind status --status 500 --effect false
 sim fault list
 sim fault remove fault_1
 config show
@@ -90,7 +92,10 @@ fn what_makes_no_sense_is_refused() {
         "approvals list --limit 0",
         "refund request ch_1 --amount -5usd --reason x",
         "sim fault add --route /v1/refunds --kind status",
+        "sim fault add --route /v1/refunds --kind drop --effect true",
         "sim serve --webhook-url http://127.0.0.1:1",
+        "sim serve --duplicate-percent 101",
+        "sim serve --rate-per-second 0",
         "sim clock advance 3",
         "events backfill --since yesterday",
         "demo --listen nowhere",

@@ -30,7 +30,7 @@ use state::Saved;
 pub struct Wish {
     pub data_dir: std::path::PathBuf,
     pub seed: u64,
-    pub speed: u32,
+    pub speed: Option<u32>,
     pub listen: Option<std::net::SocketAddr>,
     pub stripe_listen: Option<std::net::SocketAddr>,
     pub size: Size,
@@ -65,6 +65,7 @@ pub async fn start(
     let listener = state::bind(wish.listen, saved.port, 7171).await?;
     let (address, stripe_address) = (listener.local_addr()?, stripe_listener.local_addr()?);
     (saved.port, saved.stripe_port) = (Some(address.port()), Some(stripe_address.port()));
+    let speed = saved.keep_speed(wish.speed);
     saved.save(&wish.data_dir)?;
     let stripe_served = serve_stripe(stripe.clone(), stripe_listener, stopping.clone());
     let (mailbox, mail_listener) = open_mailbox(&wish, &stripe).await?;
@@ -72,7 +73,7 @@ pub async fn start(
     let mail_served = serve_mail(mail_listener, stopping.clone());
     let business = stripe.clock();
     let clocks = Clocks::simulated(move || BusinessTime::from_unix_s(business.now_s()));
-    let demo = Arc::new(Demo { mailbox, people: company::people(), speed: wish.speed });
+    let demo = Arc::new(Demo { mailbox, people: company::people(), speed });
     let start = Start {
         settings: settings(&wish, &saved, &stripe, stripe_address, mail_address)?,
         clocks,
@@ -92,7 +93,7 @@ pub async fn start(
     let announcement =
         announcement(&base, &format!("http://{stripe_address}"), &stripe, &saved, &wish, &tokens);
     std::fs::write(wish.data_dir.join("demo.json"), announcement.to_string())?;
-    let clock = tokio::spawn(keep_time(stripe, wish.speed));
+    let clock = tokio::spawn(keep_time(stripe, speed));
     let customers = wish.size.customers();
     Ok(Running { service, announcement, customers, stripe_served, mail_served, clock, stop })
 }

@@ -14,6 +14,9 @@ pub struct Saved {
     /// Business time at the first start.
     pub start_s: i64,
     pub webhook_secret: String,
+    /// Seconds of business time in a second.
+    #[serde(default)]
+    pub speed: Option<u32>,
     pub port: Option<u16>,
     pub stripe_port: Option<u16>,
     /// Role to bearer token.
@@ -24,6 +27,8 @@ pub struct Saved {
     pub has_requests: bool,
 }
 
+/// The usual speed.
+const SPEED: u32 = 60;
 const FILE: &str = "demo-state.json";
 
 impl Saved {
@@ -40,11 +45,17 @@ impl Saved {
             seed,
             start_s: Clocks::system().machine().unix_s(),
             webhook_secret: format!("whsec_{secret}"),
+            speed: None,
             port: None,
             stripe_port: None,
             tokens: std::collections::BTreeMap::new(),
             has_requests: false,
         })
+    }
+
+    /// The speed asked for, else that of last time, else the usual one; kept for the next start.
+    pub fn keep_speed(&mut self, wanted: Option<u32>) -> u32 {
+        *self.speed.insert(wanted.or(self.speed).unwrap_or(SPEED))
     }
 
     /// Whole or not at all: written beside and moved over.
@@ -87,5 +98,33 @@ pub async fn bind(wanted: Option<SocketAddr>, last: Option<u16>, usual: u16) -> 
                 format!("cannot listen on 127.0.0.1:{port}; choose another port, or 0 for any")
             })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One start of a demo in `dir`, as far as its speed goes.
+    fn start(dir: &Path, wanted: Option<u32>) -> u32 {
+        let mut saved = Saved::load_or_make(dir, 42).unwrap();
+        let speed = saved.keep_speed(wanted);
+        saved.save(dir).unwrap();
+        speed
+    }
+
+    #[test]
+    fn a_demo_goes_on_at_the_speed_it_last_had() {
+        let dir = tempfile::tempdir().unwrap();
+        let wishes = [None, Some(0), None, Some(3600), None];
+        assert_eq!(wishes.map(|wanted| start(dir.path(), wanted)), [60, 0, 0, 3600, 3600]);
+    }
+
+    #[test]
+    fn a_demo_from_before_speeds_were_kept_has_the_usual_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = r#"{"seed": 1, "start_s": 2, "webhook_secret": "whsec_x", "port": 1, "stripe_port": 2}"#;
+        std::fs::write(dir.path().join(FILE), text).unwrap();
+        assert_eq!(start(dir.path(), None), 60);
     }
 }

@@ -77,6 +77,9 @@ pub struct FaultArgs {
     /// The answer, for kind status
     #[arg(long, required_if_eq("kind", "status"))]
     status: Option<u16>,
+    /// Whether it happens all the same, for kind status; else only with a 500, as at Stripe
+    #[arg(long, value_name = "true|false", requires = "status")]
+    effect: Option<bool>,
     /// How many calls in a row go wrong
     #[arg(long)]
     times: Option<u32>,
@@ -149,6 +152,9 @@ pub fn fault(command: FaultCommand, session: &Session) -> Outcome {
                 if let Some(value) = value {
                     wish[key] = json!(value);
                 }
+            }
+            if let Some(effect) = args.effect {
+                wish["effect"] = json!(effect);
             }
             pull(&args.target, Method::POST, "/faults", Some(&wish), session, |answer| {
                 fields::text(answer, &["/id"])

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bursar_fake_stripe::{FakeStripe, Options, Size};
+use bursar_fake_stripe::{Disorder, FakeStripe, Options, Size};
 use clap::ValueEnum;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -34,6 +34,18 @@ pub struct ServeArgs {
     /// whsec_…
     #[arg(long, value_name = "SECRET", requires = "webhook_url")]
     webhook_secret: Option<String>,
+    /// Webhooks sent a second time, of a hundred
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=100))]
+    duplicate_percent: u8,
+    /// Webhooks sent after later ones, of a hundred
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=100))]
+    reorder_percent: u8,
+    /// Calls an account may make in a second; more are answered 429
+    #[arg(long, value_name = "CALLS", value_parser = clap::value_parser!(u32).range(1..))]
+    rate_per_second: Option<u32>,
+    /// Live mode: its keys and objects say so; nothing becomes real
+    #[arg(long)]
+    live: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -80,9 +92,15 @@ fn open(args: &ServeArgs, session: &Session) -> Result<FakeStripe, Failure> {
         seed: args.seed,
         // At the first start it is now there too: whoever polls it compares the times.
         start_s: bursar_engine::Clocks::system().machine().unix_s(),
+        livemode: args.live,
+        rate_per_second: args.rate_per_second,
+        disorder: Disorder {
+            duplicate_percent: args.duplicate_percent,
+            reorder_percent: args.reorder_percent,
+        },
         ..Options::default()
     });
-    let stripe = stripe.map_err(|error| failed(&error))?;
+    let stripe = stripe.map_err(|error| cannot_open(&error))?;
     if let Some(size) = args.company.size() {
         stripe.populate(size).map_err(|error| failed(&error))?;
     }
@@ -126,6 +144,15 @@ async fn until_told() {
     // Without signals there is no end but a kill, which the journal outlives.
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
+    }
+}
+
+fn cannot_open(error: &bursar_fake_stripe::Error) -> Failure {
+    let failure = Failure::new(Code::CannotWrite, format!("the fake Stripe cannot start: {error}"));
+    match error {
+        bursar_fake_stripe::Error::OtherMode { kept: "live" } => failure.help("go on with it: --live"),
+        bursar_fake_stripe::Error::OtherMode { .. } => failure.help("go on with it: leave out --live"),
+        _ => failure,
     }
 }
 
