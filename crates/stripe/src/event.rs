@@ -43,8 +43,14 @@ pub struct Event {
 pub enum EventObject {
     /// The object as it was then, in the shape of the event's `api_version`.
     Snapshot { object: Value, previous_attributes: Option<Value> },
-    /// Only a reference: the object must be fetched. Some thin events are about no object.
-    Thin { related_kind: Option<String>, related_id: Option<String>, related_url: Option<String> },
+    /// Only a reference: the object must be fetched. Some thin events are about no object. One about a resource of v1 may
+    /// name the snapshot event about the same change.
+    Thin {
+        related_kind: Option<String>,
+        related_id: Option<String>,
+        related_url: Option<String>,
+        snapshot_event: Option<EventId>,
+    },
 }
 
 /// Why a body is no event that may be acted upon. Holds names of fields, never their contents.
@@ -94,6 +100,22 @@ impl Event {
     pub fn parse(body: &[u8]) -> Result<Event, EventError> {
         let text = std::str::from_utf8(body).map_err(|_| EventError::NotUtf8)?;
         envelope::read(strict::parse(text)?)
+    }
+
+    /// What happened, whatever form tells of it: Stripe calls the thin form of `invoice.paid` `v1.invoice.paid`.
+    pub fn occurrence(&self) -> &str {
+        match &self.object {
+            EventObject::Snapshot { .. } => &self.kind,
+            EventObject::Thin { .. } => self.kind.strip_prefix("v1.").unwrap_or(&self.kind),
+        }
+    }
+
+    /// The snapshot event about the same change, where this is a thin one that names it.
+    pub fn snapshot_event(&self) -> Option<&EventId> {
+        match &self.object {
+            EventObject::Snapshot { .. } => None,
+            EventObject::Thin { snapshot_event, .. } => snapshot_event.as_ref(),
+        }
     }
 
     /// The kind of object it is about: `invoice`.

@@ -70,11 +70,11 @@ fn thin(fields: &mut Fields) -> Result<Event, EventError> {
         request_id,
         request_idempotency_key,
         pending_webhooks: None,
-        object: related(fields.get("related_object"))?,
+        object: related(fields.get("related_object"), fields.get("snapshot_event"))?,
     })
 }
 
-fn related(related: Option<&Value>) -> Result<EventObject, EventError> {
+fn related(related: Option<&Value>, snapshot: Option<&Value>) -> Result<EventObject, EventError> {
     let part = |key: &'static str, field: &'static str| {
         optional_text(related.and_then(|related| related.get(key)), field)
     };
@@ -85,6 +85,8 @@ fn related(related: Option<&Value>) -> Result<EventObject, EventError> {
         related_kind: part("type", "related_object.type")?,
         related_id: part("id", "related_object.id")?,
         related_url: part("url", "related_object.url")?,
+        // A hint that saves a second look: one that is no id is as good as none.
+        snapshot_event: snapshot.and_then(Value::as_str).and_then(|id| EventId::parse(id).ok()),
     })
 }
 

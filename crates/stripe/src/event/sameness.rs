@@ -21,7 +21,7 @@ pub(super) fn within_version(event: &Event) -> String {
             canonical(&mut hash, object);
             canonical(&mut hash, previous_attributes.as_ref().unwrap_or(&Value::Null));
         }
-        EventObject::Thin { related_kind, related_id, related_url } => {
+        EventObject::Thin { related_kind, related_id, related_url, .. } => {
             hash.update(b"t");
             for part in [related_kind, related_id, related_url] {
                 optional(&mut hash, part.as_deref());

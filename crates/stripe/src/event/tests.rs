@@ -64,6 +64,26 @@ fn a_thin_event_reads() {
     assert_eq!(event.request_idempotency_key.as_deref(), Some("key-B"));
     assert_eq!((event.object_kind(), event.object_id()), (Some("billing.meter"), Some("mtr_A")));
     assert_eq!(event.api_version, None);
+    assert_eq!((event.occurrence(), event.snapshot_event()), ("billing.meter.error_report_triggered", None));
+}
+
+#[test]
+fn a_thin_event_tells_of_the_same_as_its_snapshot_event() {
+    let mut value = thin();
+    value["type"] = json!("v1.invoice.paid");
+    for (named, expected) in
+        [(json!("evt_A"), Some("evt_A")), (json!(null), None), (json!("ch_A"), None), (json!(7), None)]
+    {
+        value["snapshot_event"] = named;
+        let event = parse(&value).expect("parses");
+        assert_eq!(event.snapshot_event().map(EventId::as_str), expected);
+        assert_eq!(event.occurrence(), "invoice.paid");
+    }
+    value["type"] = json!("v2.core.event_destination.ping");
+    assert_eq!(parse(&value).expect("parses").occurrence(), "v2.core.event_destination.ping");
+    let mut value = snapshot();
+    value["type"] = json!("v1.invoice.paid");
+    assert_eq!(parse(&value).expect("parses").occurrence(), "v1.invoice.paid", "snapshots have no prefix");
 }
 
 #[test]
