@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::webhook_endpoints::keep_secret;
 use crate::doc::Doc as _;
 use crate::error::{ApiError, ApiResult};
-use crate::webhooks::{self, thin};
+use crate::webhooks::{self, snapshot_id, thin};
 use crate::wire::{Args, Route};
 use crate::world::{Kind, Tx};
 
@@ -69,7 +69,8 @@ fn all(tx: &mut Tx<'_>, _: &Args) -> ApiResult {
 }
 
 fn event(tx: &mut Tx<'_>, args: &Args) -> ApiResult {
-    let row = tx.world.lane(&tx.account).and_then(|lane| lane.events.get(args.id()));
+    let snapshot = snapshot_id(args.id());
+    let row = tx.world.lane(&tx.account).and_then(|lane| lane.events.get(snapshot.as_deref()?));
     row.map(|row| thin(&row.document())).ok_or_else(|| ApiError::no_such(Kind::Event, args.id()))
 }
 

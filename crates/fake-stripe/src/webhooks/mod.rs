@@ -151,6 +151,19 @@ fn letter(world: &World, delivery: &Value) -> Option<Letter> {
     Some(Letter { delivery, endpoint, url, secret, body, copies: 1 })
 }
 
+/// What the id of a thin event begins with. The rest is that of the snapshot event about the same change.
+const THIN: &str = "evt_65";
+
+/// The id of the thin form of an event: a thin event is an event of its own.
+pub fn thin_id(snapshot: &str) -> String {
+    format!("{THIN}{}", snapshot.strip_prefix("evt_").unwrap_or(snapshot))
+}
+
+/// The id of the snapshot event about the same change; nothing when this is no thin event's id.
+pub fn snapshot_id(thin: &str) -> Option<String> {
+    thin.strip_prefix(THIN).map(|rest| format!("evt_{rest}"))
+}
+
 /// The thin form of an event: what it is about, and nothing of its state.
 pub fn thin(event: &Value) -> Value {
     let object = &event["data"]["object"];
@@ -162,7 +175,7 @@ pub fn thin(event: &Value) -> Value {
             {"id": request, "idempotency_key": event.text("request.idempotency_key")}})
     });
     let mut thin = json!({
-        "id": event["id"], "object": "v2.core.event", "changes": null, "context": event["account"],
+        "id": thin_id(event.text("id")), "object": "v2.core.event", "changes": null, "context": event["account"],
         "created": rfc3339(event.int("created")), "livemode": event["livemode"], "reason": reason,
         "snapshot_event": event["id"], "type": format!("v1.{}", event.text("type")),
     });
@@ -274,6 +287,9 @@ mod tests {
             "data": {"object": {"id": "in_1", "object": "invoice", "amount_due": 5}}});
         let thin = thin(&event);
         assert_eq!(thin["type"], "v1.invoice.paid");
+        assert_eq!((&thin["id"], &thin["snapshot_event"]), (&json!("evt_651"), &json!("evt_1")));
+        assert_eq!(snapshot_id("evt_651").as_deref(), Some("evt_1"));
+        assert_eq!(snapshot_id("evt_1"), None);
         assert_eq!(thin["created"], "2026-11-21T00:00:00.000Z");
         assert_eq!(
             thin["related_object"],

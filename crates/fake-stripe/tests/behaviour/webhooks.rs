@@ -181,4 +181,7 @@ async fn thin_destinations_get_a_reference_that_can_be_fetched() {
     assert_eq!(thin["related_object"]["id"], charge.as_str());
     let fetched = server.get(&format!("/v2/core/events/{}", thin["id"].as_str().unwrap())).await;
     assert_eq!(fetched.body, thin);
+    let snapshot = server.get(&format!("/v1/events/{}", thin["snapshot_event"].as_str().unwrap())).await;
+    assert_eq!(snapshot.body["data"]["object"]["id"], charge.as_str());
+    assert_ne!(snapshot.body["id"], thin["id"], "an event of its own");
 }
