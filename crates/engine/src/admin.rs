@@ -34,7 +34,7 @@ pub struct NewPerson {
 
 impl Engine {
     /// A change with its audit entry, in one commit.
-    async fn administer(
+    pub(crate) async fn administer(
         &self,
         actor: &Actor,
         kind: &'static str,
@@ -90,7 +90,8 @@ impl Engine {
         .await
     }
 
-    /// Stops everything in a scope: `all`, `lane:…`, `playbook:…`, `agent:…`.
+    /// Stops everything in a scope: `all`, `lane:…`, `playbook:…`, `agent:…`. A lane that is stopped keeps the events that
+    /// come and does nothing about them until the switch is reset.
     pub async fn kill(&self, actor: &Actor, scope: &str, reason: &str) -> Result<()> {
         let known = scope == "all"
             || ["lane:", "playbook:", "agent:", "api_key:", "person:"]
@@ -103,7 +104,15 @@ impl Engine {
         let at = self.inner.clocks.machine().micros();
         let data = json!({"scope": scope, "reason": reason});
         self.administer(actor, "kill_switch.thrown", data, move |tx| {
-            async move { modes::kill(tx, &scope, &reason, at, &by).await }.boxed()
+            async move {
+                modes::kill(tx, &scope, &reason, at, &by).await?;
+                match scope.strip_prefix("lane:") {
+                    Some(lane) => jobs::hold_all(tx, Some(lane)).await.map(|_| ()),
+                    None if scope == "all" => jobs::hold_all(tx, None).await.map(|_| ()),
+                    None => Ok(()),
+                }
+            }
+            .boxed()
         })
         .await
     }
@@ -112,9 +121,14 @@ impl Engine {
         let (thrown, data) = (scope.to_owned(), json!({"scope": scope}));
         let done = self
             .administer(actor, "kill_switch.reset", data, move |tx| {
-                async move { modes::revive(tx, &thrown).await }.boxed()
+                async move {
+                    modes::revive(tx, &thrown).await?;
+                    jobs::release_held(tx).await.map(|_| ())
+                }
+                .boxed()
             })
             .await;
+        self.inner.work.notify_one();
         there(done, "thrown kill switch", scope)
     }
 

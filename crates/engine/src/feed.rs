@@ -8,7 +8,7 @@ pub struct FeedItem {
     pub seq: u64,
     /// Business time, microseconds.
     pub at: i64,
-    /// `event`, `case`, `approval`, `execution`, `audit`.
+    /// `event`, `case`, `approval`, `execution`, `audit`, `quarantine`.
     pub kind: &'static str,
     pub lane: String,
     pub case: Option<String>,

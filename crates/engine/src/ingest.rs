@@ -3,16 +3,16 @@
 
 use std::time::Duration;
 
-use bursar_domain::id::{AuditId, JobId, QuarantineId};
+use bursar_domain::id::JobId;
 use bursar_domain::lane::Lane;
 use bursar_store::events::{Accepted, NewEvent};
 use bursar_store::jobs::{Clock, NewJob};
-use bursar_store::quarantine::NewQuarantined;
 use bursar_store::seal::NO_SUBJECT;
 use bursar_stripe::event::{Event, mask_card_numbers_in_bytes};
 use bursar_stripe::signature::{self, SignatureError};
 
 use crate::lanes::Open;
+use crate::quarantine::Origin;
 use crate::settings::Connection;
 use crate::start::Engine;
 use crate::{Error, Result};
@@ -65,24 +65,42 @@ impl Engine {
             Endpoint::Account => "webhook",
             Endpoint::Connect => "connect_webhook",
         };
+        let origin = Origin { lane: None, connection: &open.connection.name, source };
         let event = match Event::parse(body) {
             Ok(event) => event,
-            Err(error) => return self.keep_apart(None, error.reason(), source, body).await,
+            Err(error) => return self.keep_apart(origin, error.reason(), body).await,
         };
         let Some(lane) = lane_of(&event, &open, &self.inner.lanes.all()) else {
-            return self.keep_apart(None, "account_unknown", source, body).await;
+            return self.keep_apart(origin, ACCOUNT_UNKNOWN, body).await;
         };
-        self.accept(lane, &event, source, body).await
+        self.accept(&event, Origin { lane: Some(lane), ..origin }, body).await
     }
 
-    /// Keeps an event that is known to come from Stripe, by webhook or by a read.
+    /// Keeps an event that is known to come from Stripe, by webhook or by a read, on the lane of its origin.
     pub(crate) async fn accept(
         &self,
-        lane: Lane,
+        event: &Event,
+        origin: Origin<'_>,
+        body: &[u8],
+    ) -> Result<IngestAnswer> {
+        let Some(lane) = origin.lane.as_ref() else {
+            return self.keep_apart(origin, ACCOUNT_UNKNOWN, body).await;
+        };
+        match self.offer(lane, event, origin.source, body).await? {
+            Accepted::New => Ok(IngestAnswer::Accepted),
+            Accepted::Duplicate => Ok(IngestAnswer::Duplicate),
+            Accepted::Conflict => self.keep_apart(origin, OTHER_CONTENT, body).await,
+        }
+    }
+
+    /// The same without keeping apart what contradicts what is held.
+    pub(crate) async fn offer(
+        &self,
+        lane: &Lane,
         event: &Event,
         source: &'static str,
         body: &[u8],
-    ) -> Result<IngestAnswer> {
+    ) -> Result<Accepted> {
         let lane = lane.to_string();
         let new = self.new_event(&lane, event, source, body);
         let accepted = self.inner.batcher.accept(new).await?;
@@ -94,14 +112,13 @@ impl Engine {
                 self.inner.work.notify_one();
                 let about = event.object_id().unwrap_or_default();
                 self.tell("event", &lane, (None, None), format!("{} {about}", event.kind));
-                Ok(IngestAnswer::Accepted)
             }
             Accepted::Duplicate => {
                 metrics::counter!("bursar_events_duplicate_total", "source" => source).increment(1);
-                Ok(IngestAnswer::Duplicate)
             }
-            Accepted::Conflict => self.keep_apart(Some(lane), "id_with_other_content", source, body).await,
+            Accepted::Conflict => {}
         }
+        Ok(accepted)
     }
 
     fn new_event(&self, lane: &str, event: &Event, source: &'static str, body: &[u8]) -> NewEvent {
@@ -127,6 +144,7 @@ impl Engine {
             request_key: event.request_idempotency_key.clone(),
             object_kind: event.object_kind().map(str::to_owned),
             object_id: event.object_id().map(str::to_owned),
+            snapshot_event: event.snapshot_event().map(ToString::to_string),
             sameness: event.sameness(),
             sameness_any_version: event.sameness_across_versions(),
             source,
@@ -135,29 +153,6 @@ impl Engine {
             body: mask_card_numbers_in_bytes(body).into_owned(),
             job,
         }
-    }
-
-    async fn keep_apart(
-        &self,
-        lane: Option<String>,
-        reason: &'static str,
-        source: &'static str,
-        body: &[u8],
-    ) -> Result<IngestAnswer> {
-        let new = NewQuarantined {
-            id: QuarantineId::from_entropy(self.inner.entropy.id()),
-            entry: AuditId::from_entropy(self.inner.entropy.id()),
-            lane,
-            reason,
-            source,
-            received_at: self.inner.clocks.machine().micros(),
-            body: mask_card_numbers_in_bytes(body).into_owned(),
-        };
-        if self.inner.batcher.quarantine(new).await? {
-            tracing::warn!(reason, source, "a signed event was quarantined");
-            metrics::counter!("bursar_events_quarantined_total", "reason" => reason).increment(1);
-        }
-        Ok(IngestAnswer::Quarantined(reason))
     }
 
     /// The connection whose secret signed the body.
@@ -208,8 +203,12 @@ fn secrets_of(connection: &Connection, endpoint: Endpoint) -> Vec<&str> {
     secrets.iter().map(secrecy::ExposeSecret::expose_secret).collect()
 }
 
+/// Reasons for keeping a readable event apart: whose it is is not known, or another one has its id.
+pub(crate) const ACCOUNT_UNKNOWN: &str = "account_unknown";
+pub(crate) const OTHER_CONTENT: &str = "id_with_other_content";
+
 /// The lane of a signed event. Its own account must be the connection's or one of its connected accounts.
-fn lane_of(event: &Event, signed: &Open, all: &[Open]) -> Option<Lane> {
+pub(crate) fn lane_of(event: &Event, signed: &Open, all: &[Open]) -> Option<Lane> {
     let platform = all
         .iter()
         .find(|open| {

@@ -49,17 +49,7 @@ impl Gathered {
         as_of: BusinessTime,
         over: Option<i64>,
     ) {
-        let Some(id) = body.get("id").and_then(Value::as_str) else { return };
-        self.snapshots.push(Snapshot {
-            lane: lane.to_owned(),
-            kind: kind.to_owned(),
-            id: id.to_owned(),
-            version_at: as_of.micros(),
-            came_by: CameBy::Read { over },
-            deleted: is_deleted(body),
-            customer: customer_of(kind, body),
-            body: body.clone(),
-        });
+        self.snapshots.extend(snapshot_read(lane, kind, body, as_of, over));
     }
 
     pub(crate) async fn save(&self, tx: &mut Tx, keyring: &Keyring, at: i64) -> bursar_store::Result<()> {
@@ -110,6 +100,26 @@ impl Engine {
             None => Ok(Found::Gone { as_of: now }),
         }
     }
+}
+
+/// An object that was read, as it is mirrored; nothing for one without id.
+pub(crate) fn snapshot_read(
+    lane: &str,
+    kind: &str,
+    body: &Value,
+    as_of: BusinessTime,
+    over: Option<i64>,
+) -> Option<Snapshot> {
+    Some(Snapshot {
+        lane: lane.to_owned(),
+        kind: kind.to_owned(),
+        id: body.get("id").and_then(Value::as_str)?.to_owned(),
+        version_at: as_of.micros(),
+        came_by: CameBy::Read { over },
+        deleted: is_deleted(body),
+        customer: customer_of(kind, body),
+        body: body.clone(),
+    })
 }
 
 /// The snapshot an event carries, where it carries one. It is never newer than now, so that what is read later replaces it.

@@ -1,9 +1,9 @@
 //! Polling `/v1/events`: the default way in, and the filler of holes beside webhooks. Windows overlap, so that what Stripe
 //! shows late is still found; what is already held is not submitted again.
 
+mod backfill;
+mod gaps;
 mod history;
-
-use std::time::Duration;
 
 use bursar_domain::id::GapId;
 use bursar_store::{events, pollers};
@@ -12,10 +12,14 @@ use futures_util::FutureExt as _;
 use serde_json::Value;
 
 use crate::lanes::Open;
+use crate::quarantine::Origin;
 use crate::settings::Connection;
 use crate::start::{Engine, store_error};
 use crate::stripe_api::Class;
 use crate::{Error, IngestAnswer, Result};
+
+pub use backfill::{BackfillSpan, Backfilled};
+pub(crate) use gaps::gap_document;
 
 /// How far each poll looks back over what was complete: Stripe's list can lag behind.
 const OVERLAP_S: i64 = 300;
@@ -24,8 +28,6 @@ const WINDOW_S: i64 = 86_400;
 const EVENTS_MAX: usize = 1_000;
 /// Stripe keeps events this long.
 const KEPT_S: i64 = 30 * 86_400;
-/// An event this old that no webhook brought is missing, not late.
-const LATE_S: i64 = 120;
 
 /// Starts the pollers of a connection's lanes.
 pub(crate) async fn start(engine: &Engine, connection: &str) -> Result<()> {
@@ -106,7 +108,8 @@ async fn poll(engine: &Engine, open: &Open) -> Result<i64> {
     let to_s = newest.unwrap_or(known.complete_to_s).max(known.complete_to_s);
     let new = fetch(engine, open, from_s.max(to_s - KEPT_S), to_s + 1, "poll").await?;
     let machine = engine.inner.clocks.machine();
-    let gap = gap_of(&known, open, &new, to_s, machine.micros());
+    let gap = gaps::gap_of(&known, open, &new, to_s, machine.micros());
+    let found = gap.clone();
     let count = i64::try_from(new.len()).unwrap_or(i64::MAX);
     let id = GapId::from_entropy(engine.inner.entropy.id());
     engine
@@ -114,8 +117,8 @@ async fn poll(engine: &Engine, open: &Open) -> Result<i64> {
         .store
         .write(move |tx| {
             async move {
-                if let Some((span_s, held)) = gap {
-                    pollers::add_gap(tx, &id, &lane, span_s, machine.micros(), held).await?;
+                if let Some(gap) = gap {
+                    pollers::add_gap(tx, &id, &lane, gap.span_s, machine.micros(), &gap.held).await?;
                 }
                 pollers::completed(tx, &lane, to_s, machine.micros()).await
             }
@@ -123,9 +126,10 @@ async fn poll(engine: &Engine, open: &Open) -> Result<i64> {
         })
         .await
         .map_err(store_error)?;
-    if let Some((span_s, held)) = gap {
+    if let Some(gap) = found {
+        let (from_s, to_s, held) = (gap.span_s.0, gap.span_s.1, gap.held.values().sum::<i64>());
         metrics::counter!("bursar_event_gaps_total").increment(1);
-        tracing::warn!(lane = %open.lane, from_s = span_s.0, to_s = span_s.1, held, "a hole in the events was found and filled");
+        tracing::warn!(lane = %open.lane, from_s, to_s, held, "a hole in the events was found and filled");
     }
     Ok(count)
 }
@@ -152,35 +156,14 @@ async fn newest_event_s(open: &Open) -> Result<Option<i64>> {
     Ok(newest.and_then(|event| event.get("created").and_then(Value::as_i64)))
 }
 
-/// A hole: we were away for longer than a few polls, or webhooks should have brought what only polling found.
-fn gap_of(
-    known: &pollers::Poller,
-    open: &Open,
-    new: &[i64],
-    to_s: i64,
-    machine: i64,
-) -> Option<((i64, i64), i64)> {
-    let polled_at = known.polled_at?;
-    let away = Duration::from_micros(u64::try_from(machine - polled_at).unwrap_or(0));
-    if away > (open.connection.poll_interval * 4).max(Duration::from_mins(1)) {
-        return Some(((known.complete_to_s, to_s), i64::try_from(new.len()).unwrap_or(i64::MAX)));
-    }
-    if !open.connection.webhook {
-        return None;
-    }
-    let missed: Vec<i64> = new.iter().copied().filter(|created| *created < to_s - LATE_S).collect();
-    let (first, last) = (missed.iter().min()?, missed.iter().max()?);
-    Some(((*first, *last), i64::try_from(missed.len()).unwrap_or(i64::MAX)))
-}
-
-/// Fetches `[from_s, to_s)` in windows and keeps what is new; answers when each new event was created.
+/// Fetches `[from_s, to_s)` in windows and keeps what is new.
 async fn fetch(
     engine: &Engine,
     open: &Open,
     from_s: i64,
     to_s: i64,
     source: &'static str,
-) -> Result<Vec<i64>> {
+) -> Result<Vec<Fresh>> {
     let class = if to_s - from_s > 2 * OVERLAP_S { Class::Backfill } else { Class::Enrichment };
     let mut new = Vec::new();
     let (mut start, mut window) = (from_s, WINDOW_S);
@@ -204,47 +187,46 @@ async fn fetch(
     Ok(new)
 }
 
-/// Oldest first, so that what follows from one another arrives in order.
-async fn keep(engine: &Engine, open: &Open, items: &[Value], source: &'static str) -> Result<Vec<i64>> {
+/// An event that was not held before.
+struct Fresh {
+    created_s: i64,
+    kind: String,
+}
+
+/// Oldest first, so that what follows from one another arrives in order. What cannot be read is set aside as a webhook's
+/// would be: the list goes on past it, and would not show it again.
+async fn keep(engine: &Engine, open: &Open, items: &[Value], source: &'static str) -> Result<Vec<Fresh>> {
     let lane = open.lane.to_string();
-    let ids: Vec<&str> = items.iter().filter_map(|item| item.get("id").and_then(Value::as_str)).collect();
+    let origin = || Origin { lane: Some(open.lane.clone()), connection: &open.connection.name, source };
+    let ids: Vec<&str> = items.iter().filter_map(id_of).collect();
     let missing = events::missing(&mut engine.inner.store.read().await?, &lane, &ids).await?;
     let mut accepting = Vec::new();
     for item in items.iter().rev() {
-        let id = item.get("id").and_then(Value::as_str).unwrap_or_default();
-        if !missing.contains(&id) {
+        if id_of(item).is_some_and(|id| !missing.contains(&id)) {
             continue;
         }
         let body = serde_json::to_vec(item).map_err(|error| Error::Broken(error.to_string()))?;
         match Event::parse(&body) {
             Ok(event) => accepting.push((event, body)),
-            Err(error) => tracing::warn!(id, %error, "an event from the list cannot be used"),
+            Err(error) => {
+                engine.keep_apart(origin(), error.reason(), &body).await?;
+            }
         }
     }
     // Together, so that they share commits.
     let kept = futures_util::future::join_all(
-        accepting.iter().map(|(event, body)| engine.accept(open.lane.clone(), event, source, body)),
+        accepting.iter().map(|(event, body)| engine.accept(event, origin(), body)),
     )
     .await;
-    let mut new = Vec::new();
-    for (answer, (event, _)) in kept.into_iter().zip(&accepting) {
+    let mut fresh = Vec::new();
+    for (answer, (event, _)) in kept.into_iter().zip(accepting) {
         if answer? == IngestAnswer::Accepted {
-            new.push(event.created_s);
+            fresh.push(Fresh { created_s: event.created_s, kind: event.kind });
         }
     }
-    Ok(new)
+    Ok(fresh)
 }
 
-impl Engine {
-    /// Reads the events of the last `since_s` seconds again, on every lane; answers how many were new.
-    pub async fn backfill_events(&self, since_s: i64) -> Result<i64> {
-        let to_s = self.inner.clocks.business().unix_s() + 1;
-        let from_s = to_s - since_s.clamp(0, KEPT_S);
-        let mut new = 0;
-        for open in self.inner.lanes.all() {
-            let found = fetch(self, &open, from_s, to_s, "backfill").await?;
-            new += i64::try_from(found.len()).unwrap_or(i64::MAX);
-        }
-        Ok(new)
-    }
+fn id_of(item: &Value) -> Option<&str> {
+    item.get("id").and_then(Value::as_str)
 }

@@ -18,6 +18,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::cards::{self, Sources, rfc3339};
+use crate::poll::gap_document;
 use crate::start::{Engine, store_error};
 use crate::stripe_api::permissions::Permission;
 use crate::{Error, Result};
@@ -28,6 +29,9 @@ pub struct Viewer {
     pub person: PersonId,
     pub roles: Vec<Role>,
 }
+
+/// Holes that the health of an installation names.
+const GAPS_SHOWN: i64 = 3;
 
 /// A page of a list.
 #[derive(Clone, Debug)]
@@ -58,7 +62,10 @@ pub struct Health {
     pub oldest_due_age_s: Option<u64>,
     pub events: i64,
     pub last_event_age_s: Option<u64>,
+    /// Events that were set aside and that nobody has looked at.
     pub quarantined: i64,
+    /// The newest holes that polling found and filled.
+    pub gaps: Vec<Value>,
     pub approvals_pending: i64,
     pub oldest_approval_age_s: Option<u64>,
     pub audit_head: i64,
@@ -68,7 +75,7 @@ pub struct Health {
     pub mail: bool,
 }
 
-fn page<T>(mut rows: Vec<T>, limit: i64, show: impl FnMut(T) -> Value) -> Page {
+pub(crate) fn page<T>(mut rows: Vec<T>, limit: i64, show: impl FnMut(T) -> Value) -> Page {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let has_more = rows.len() > limit;
     rows.truncate(limit);
@@ -339,24 +346,6 @@ impl Engine {
         }))
     }
 
-    pub async fn quarantined(&self, limit: i64) -> Result<Page> {
-        let rows = quarantine::list(&mut self.inner.store.read().await?, limit + 1).await?;
-        Ok(page(rows, limit, |row| {
-            json!({"object": "quarantined_event", "id": row.id, "lane": row.lane, "reason": row.reason,
-                "source": row.source, "received_at": rfc3339(BusinessTime::from_micros(row.received_at))})
-        }))
-    }
-
-    pub async fn gaps(&self, limit: i64) -> Result<Page> {
-        let rows = pollers::gaps(&mut self.inner.store.read().await?, limit + 1).await?;
-        Ok(page(rows, limit, |gap| {
-            json!({"object": "gap", "id": gap.id, "lane": gap.lane,
-                "from": rfc3339(BusinessTime::from_unix_s(gap.from_s)), "to": rfc3339(BusinessTime::from_unix_s(gap.to_s)),
-                "length_s": gap.to_s - gap.from_s, "events": gap.events,
-                "found_at": rfc3339(BusinessTime::from_micros(gap.found_at))})
-        }))
-    }
-
     /// The mode of every playbook on every lane.
     pub async fn modes(&self) -> Result<Page> {
         let set = modes::all(&mut self.inner.store.read().await?).await?;
@@ -433,7 +422,8 @@ impl Engine {
             queue,
             events: count,
             last_event_age_s: newest.map(age_s),
-            quarantined: quarantine::count(&mut db).await?,
+            quarantined: quarantine::waiting(&mut db).await?,
+            gaps: pollers::gaps(&mut db, GAPS_SHOWN).await?.iter().map(gap_document).collect(),
             approvals_pending: pending,
             oldest_approval_age_s: oldest.map(|at| business.since(BusinessTime::from_micros(at)).as_secs()),
             audit_head: head,
@@ -496,5 +486,6 @@ fn event_summary(event: &events::Stored) -> Value {
         "created": rfc3339(BusinessTime::from_unix_s(event.created_s)),
         "received_at": rfc3339(BusinessTime::from_micros(event.received_at)),
         "request_idempotency_key": event.request_key,
+        "resolved": event.resolved,
     })
 }

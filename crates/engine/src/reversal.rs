@@ -7,19 +7,21 @@ use bursar_domain::id::ProposalId;
 use bursar_domain::proposal::ProposalState;
 use bursar_store::audit::{self, Record};
 use bursar_store::{cases, proposals};
-use bursar_stripe::event::{Event, EventObject};
 use bursar_stripe::object::{Refund, RefundStatus};
 use futures_util::FutureExt as _;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::approve::note;
 use crate::start::{Engine, store_error};
 use crate::{Result, cards};
 
+/// The kind of object that can be reversed.
+pub(crate) const REFUND: &str = "refund";
+
 impl Engine {
-    /// Looks at an event about a refund; acts only on one of ours that was done and has failed.
-    pub(crate) async fn notice_reversal(&self, event: &Event) -> Result<()> {
-        let Some((id, reason)) = failed_refund_of_ours(event) else { return Ok(()) };
+    /// Looks at an object that an event is about; acts only on a refund of ours that was done and has failed.
+    pub(crate) async fn notice_reversal(&self, object: &Value) -> Result<()> {
+        let Some((id, reason)) = failed_refund_of_ours(object) else { return Ok(()) };
         let keyring = self.inner.store.keyring().clone();
         let mut db = self.inner.store.read().await?;
         let Some(proposal) = proposals::get(&mut db, &keyring, &id).await? else { return Ok(()) };
@@ -66,9 +68,8 @@ impl Engine {
     }
 }
 
-fn failed_refund_of_ours(event: &Event) -> Option<(ProposalId, String)> {
-    let EventObject::Snapshot { object, .. } = &event.object else { return None };
-    if event.object_kind() != Some("refund") {
+fn failed_refund_of_ours(object: &Value) -> Option<(ProposalId, String)> {
+    if object.get("object")? != REFUND {
         return None;
     }
     let refund = Refund::from_value(object).ok()?;

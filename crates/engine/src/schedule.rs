@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bursar_store::jobs::{self, Claim, Clock, Counts, Job};
+use bursar_store::{Tx, modes};
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::sync::Semaphore;
 use tracing::field::Empty;
@@ -36,11 +37,11 @@ pub(crate) async fn run(engine: Engine) {
             Ok(jobs) => jobs,
             Err(error) => {
                 tracing::error!(%error, "no work could be claimed; trying again");
-                Vec::new()
+                Claimed::default()
             }
         };
-        let found = claimed.len();
-        for jobs in shares(claimed) {
+        let found = claimed.jobs.len() + claimed.held;
+        for jobs in shares(claimed.jobs) {
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
             let engine_ = engine.clone();
             let work = async move {
@@ -61,16 +62,24 @@ pub(crate) async fn run(engine: Engine) {
     }
 }
 
-async fn claim(engine: &Engine, slots: &Semaphore) -> Result<Vec<Job>> {
+/// What a claim brought.
+#[derive(Default)]
+struct Claimed {
+    jobs: Vec<Job>,
+    /// Jobs that were taken out of the line because their lane is stopped.
+    held: usize,
+}
+
+async fn claim(engine: &Engine, slots: &Semaphore) -> Result<Claimed> {
     let free = i64::try_from(slots.available_permits()).unwrap_or(0);
     if free == 0 {
-        return Ok(Vec::new());
+        return Ok(Claimed::default());
     }
     let (business_now, machine_now) =
         (engine.inner.clocks.business().micros(), engine.inner.clocks.machine().micros());
     let due = jobs::any_due(&mut engine.inner.store.read().await?, business_now, machine_now).await?;
     if !due {
-        return Ok(Vec::new());
+        return Ok(Claimed::default());
     }
     let lease_us = i64::try_from(LEASE.as_micros()).unwrap_or(i64::MAX);
     let claim = Claim { business_now, machine_now, lease_us, limit: free };
@@ -86,12 +95,24 @@ async fn claim(engine: &Engine, slots: &Semaphore) -> Result<Vec<Job>> {
                     let more = Claim { limit: EVENTS_TOGETHER - claim.limit, ..claim };
                     claimed.extend(jobs::claim_more(tx, more, EVENT).await?);
                 }
-                Ok(claimed)
+                hold_stopped(tx, claimed).await
             }
             .boxed()
         })
         .await
         .map_err(store_error)
+}
+
+/// What a kill switch stops goes out of the line in the commit of the claim: no worker sees it, and whoever resets the
+/// switch finds it.
+async fn hold_stopped(tx: &mut Tx, claimed: Vec<Job>) -> bursar_store::Result<Claimed> {
+    let killed = modes::killed(tx).await?;
+    let stopped = |job: &Job| jobs::waits_for_its_lane(&job.kind) && modes::stops(&killed, &job.lane);
+    let (held, jobs): (Vec<Job>, Vec<Job>) = claimed.into_iter().partition(stopped);
+    for job in &held {
+        jobs::hold(tx, job).await?;
+    }
+    Ok(Claimed { jobs, held: held.len() })
 }
 
 /// What each slot gets: the events of a claim together, everything else by itself.

@@ -1,17 +1,20 @@
 //! Events in hand: each mirrors its object and wakes the playbooks that want to hear of it. Many are taken in one commit;
 //! one that cannot go with the others is left to be taken by itself, so that it holds up nobody.
 
-use bursar_playbooks::{Signal, Wakes};
-use bursar_store::events::Stored;
+mod thin;
+
+use bursar_playbooks::{Playbook, Signal, Wakes};
+use bursar_store::events::{Resolved, Stored};
 use bursar_store::jobs::{Job, NewJob};
 use bursar_store::objects::{Kept, Snapshot};
-use bursar_store::{Db, cases, events, jobs, objects};
+use bursar_store::{Db, Tx, cases, events, jobs, objects};
 use bursar_stripe::event::{Event, EventObject};
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 
 use crate::crash_point::CrashPoint;
 use crate::mirror::snapshot_of;
+use crate::reversal::REFUND;
 use crate::start::{Engine, store_error};
 use crate::{Error, Result};
 
@@ -21,10 +24,22 @@ const AHEAD_S_MAX: i64 = 300;
 /// What an event comes to, before it is written.
 struct Taken {
     job: Job,
+    seen: Seen,
+    follow_up: Vec<NewJob>,
+}
+
+/// What an event shows of its object.
+#[derive(Default)]
+struct Seen {
+    /// What is to be heard; nothing where the object is gone, or where another event tells of the same change.
+    object: Option<Value>,
     snapshot: Option<Snapshot>,
     /// Another version's shape, or another time's: good enough to wake somebody, not to decide on.
     doubtful: bool,
-    follow_up: Vec<NewJob>,
+    /// Kind and id of an object that changed unseen: its copy is to be read again before it is used.
+    changed: Option<(String, String)>,
+    /// What became of the object of a thin event.
+    resolved: Option<Resolved>,
 }
 
 impl Engine {
@@ -91,31 +106,70 @@ impl Engine {
     }
 
     async fn look_at(&self, db: &mut Db, job: &Job, event: &Event) -> Result<Taken> {
-        self.notice_reversal(event).await?;
+        let listeners: Vec<&Playbook> = bursar_playbooks::ALL
+            .iter()
+            .copied()
+            .filter(|playbook| playbook.events.contains(&event.occurrence()))
+            .collect();
+        let mut seen = match &event.object {
+            EventObject::Snapshot { object, .. } => {
+                self.see_snapshot(db, &job.lane, event, (object, !listeners.is_empty())).await?
+            }
+            EventObject::Thin { .. } => {
+                let wanted = !listeners.is_empty() || event.object_kind() == Some(REFUND);
+                self.see_thin(db, &job.lane, event, wanted).await?
+            }
+        };
+        let mut follow_up = Vec::new();
+        if let Some(mut object) = seen.object.take() {
+            self.notice_reversal(&object).await?;
+            if !listeners.is_empty() {
+                self.name_customer(db, &job.lane, &mut object).await?;
+                follow_up = self.wake(db, &job.lane, (event.occurrence(), &object), &listeners).await?;
+            }
+        }
+        Ok(Taken { job: job.clone(), seen, follow_up })
+    }
+
+    /// The decisions that an event asks of those who listen to it.
+    async fn wake(
+        &self,
+        db: &mut Db,
+        lane: &str,
+        (kind, object): (&str, &Value),
+        listeners: &[&Playbook],
+    ) -> Result<Vec<NewJob>> {
         let mut wanted = Vec::new();
-        for playbook in
-            bursar_playbooks::ALL.iter().filter(|playbook| playbook.events.contains(&event.kind.as_str()))
-        {
-            let Some(mut object) = self.object_of(&job.lane, event).await? else { continue };
-            self.name_customer(db, &job.lane, &mut object).await?;
-            let signal = Signal::Event { kind: &event.kind, object: &object };
-            match (playbook.trigger)(&signal) {
+        for playbook in listeners {
+            match (playbook.trigger)(&Signal::Event { kind, object }) {
                 Wakes::Nothing => {}
                 Wakes::Case { key, opens } => wanted.push((key, opens)),
                 Wakes::OpenCasesOf { customer } => {
-                    let open = cases::open_of_customer(db, &job.lane, playbook.name, &customer).await?;
+                    let open = cases::open_of_customer(db, lane, playbook.name, &customer).await?;
                     wanted.extend(open.into_iter().map(|key| (key, false)));
                 }
             }
         }
-        let decide = |(key, opens)| self.decide_job(&job.lane, &key, &event.kind, opens);
+        Ok(wanted.into_iter().map(|(key, opens)| self.decide_job(lane, &key, kind, opens)).collect())
+    }
+
+    /// A whole object comes with it. Nobody is woken about a change for which a thin event woke them already.
+    async fn see_snapshot(
+        &self,
+        db: &mut Db,
+        lane: &str,
+        event: &Event,
+        (object, wanted): (&Value, bool),
+    ) -> Result<Seen> {
+        let told = wanted && events::is_read_for(db, lane, event.id.as_str()).await?;
+        let heard = !told && (wanted || event.object_kind() == Some(REFUND));
         let now = self.inner.clocks.business();
         let foreign_version = event.api_version.as_deref() != Some(bursar_stripe::api_version::PINNED);
-        Ok(Taken {
-            job: job.clone(),
-            snapshot: snapshot_of(&job.lane, event, now),
+        Ok(Seen {
+            object: heard.then(|| object.clone()),
+            snapshot: snapshot_of(lane, event, now),
             doubtful: foreign_version || event.created_s > now.unix_s() + AHEAD_S_MAX,
-            follow_up: wanted.into_iter().map(decide).collect(),
+            ..Seen::default()
         })
     }
 
@@ -130,14 +184,17 @@ impl Engine {
                     let done: Vec<&Job> = taken.iter().map(|one| &one.job).collect();
                     jobs::finish_many(tx, &done).await?;
                     let with_snapshot: Vec<(&Taken, &Snapshot)> =
-                        taken.iter().filter_map(|one| Some((one, one.snapshot.as_ref()?))).collect();
+                        taken.iter().filter_map(|one| Some((one, one.seen.snapshot.as_ref()?))).collect();
                     let snapshots: Vec<&Snapshot> =
                         with_snapshot.iter().map(|(_, snapshot)| *snapshot).collect();
                     let kept = objects::put_many(tx, &keyring, &snapshots, at).await?;
                     for ((one, snapshot), kept) in with_snapshot.into_iter().zip(kept) {
-                        if one.doubtful && kept == Kept::Stored {
+                        if one.seen.doubtful && kept == Kept::Stored {
                             objects::mark_stale(tx, &snapshot.lane, &snapshot.kind, &snapshot.id).await?;
                         }
+                    }
+                    for one in &taken {
+                        one.note_what_was_not_seen(tx).await?;
                     }
                     jobs::add_many(tx, taken.iter().flat_map(|one| &one.follow_up)).await
                 }
@@ -151,20 +208,6 @@ impl Engine {
         Ok(())
     }
 
-    /// The object an event is about: its snapshot, or what a thin event refers to.
-    async fn object_of(&self, lane: &str, event: &Event) -> Result<Option<Value>> {
-        match &event.object {
-            EventObject::Snapshot { object, .. } => Ok(Some(object.clone())),
-            EventObject::Thin { .. } => {
-                let (Some(kind), Some(id)) = (event.object_kind(), event.object_id()) else {
-                    return Ok(None);
-                };
-                let open = self.inner.lanes.require(lane)?;
-                open.client.object(kind, id, crate::stripe_api::Class::Enrichment).await
-            }
-        }
-    }
-
     /// A dispute names its charge only: whose it is, the mirror knows.
     async fn name_customer(&self, db: &mut Db, lane: &str, object: &mut Value) -> Result<()> {
         let charge = object.get("charge").and_then(Value::as_str).map(str::to_owned);
@@ -174,6 +217,19 @@ impl Engine {
             object["charge"] = json!({"id": charge, "object": "charge", "customer": customer});
         }
         Ok(())
+    }
+}
+
+impl Taken {
+    async fn note_what_was_not_seen(&self, tx: &mut Tx) -> bursar_store::Result<()> {
+        let lane = &self.job.lane;
+        if let Some((kind, id)) = &self.seen.changed {
+            objects::mark_stale(tx, lane, kind, id).await?;
+        }
+        match self.seen.resolved {
+            Some(resolved) => events::resolve(tx, lane, event_id(&self.job), resolved).await,
+            None => Ok(()),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod cli;
 mod config;
 mod demo;
+mod held;
 mod http;
 mod service;
 mod setup;

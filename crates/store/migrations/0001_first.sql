@@ -26,6 +26,8 @@ CREATE TABLE events (
     request_key TEXT,
     object_kind TEXT,
     object_id TEXT,
+    -- A thin event may name the snapshot event about the same change.
+    snapshot_event TEXT,
     sameness TEXT NOT NULL,
     sameness_any_version TEXT NOT NULL,
     source TEXT NOT NULL,
@@ -34,22 +36,35 @@ CREATE TABLE events (
     body BLOB NOT NULL,
     body_hash TEXT NOT NULL,
     audit_id TEXT NOT NULL,
+    -- What became of the object that a thin event refers to: `read`, `gone`, or `left` to the snapshot event.
+    resolved TEXT,
     PRIMARY KEY (lane, id)
 );
 CREATE INDEX events_by_audit ON events (audit_id);
 CREATE INDEX events_by_time ON events (lane, created_s, id);
 CREATE INDEX events_by_request ON events (lane, request_key) WHERE request_key IS NOT NULL;
+CREATE INDEX events_by_snapshot ON events (lane, snapshot_event) WHERE snapshot_event IS NOT NULL;
 
 CREATE TABLE quarantine (
     id TEXT PRIMARY KEY,
     lane TEXT,
+    -- Whose secret or key it came by: where its lane is looked for when it is tried again.
+    connection TEXT,
     reason TEXT NOT NULL,
     source TEXT NOT NULL,
     received_at BIGINT NOT NULL,
+    -- The same for two deliveries of one event, whatever way they came.
+    sameness TEXT NOT NULL,
     body_hash TEXT NOT NULL,
-    body BLOB NOT NULL
+    body BLOB NOT NULL,
+    -- `waiting` until a person tried it again: then `accepted` or `refused`.
+    state TEXT NOT NULL,
+    settled_at BIGINT,
+    settled_by TEXT,
+    settled_why TEXT
 );
-CREATE UNIQUE INDEX quarantine_once ON quarantine (body_hash, reason);
+CREATE UNIQUE INDEX quarantine_once ON quarantine (sameness, reason);
+CREATE INDEX quarantine_by_state ON quarantine (state);
 
 CREATE TABLE jobs (
     id TEXT PRIMARY KEY,
@@ -58,6 +73,7 @@ CREATE TABLE jobs (
     -- Jobs of one key run one at a time.
     key TEXT NOT NULL,
     payload TEXT NOT NULL,
+    -- `queued`, `leased`, `dead`; `held` while a kill switch stops its lane.
     state TEXT NOT NULL,
     clock TEXT NOT NULL,
     due_at BIGINT NOT NULL,
@@ -368,7 +384,9 @@ CREATE TABLE gaps (
     from_s BIGINT NOT NULL,
     to_s BIGINT NOT NULL,
     found_at BIGINT NOT NULL,
-    events BIGINT NOT NULL
+    events BIGINT NOT NULL,
+    -- How many of each type.
+    held TEXT NOT NULL
 );
 
 -- Answers to requests that carried an Idempotency-Key of their own.

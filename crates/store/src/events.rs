@@ -24,6 +24,8 @@ pub struct NewEvent {
     pub request_key: Option<String>,
     pub object_kind: Option<String>,
     pub object_id: Option<String>,
+    /// The snapshot event about the same change, where a thin event names one.
+    pub snapshot_event: Option<String>,
     pub sameness: String,
     pub sameness_any_version: String,
     /// `webhook`, `connect_webhook`, `poll`, `backfill`.
@@ -180,7 +182,7 @@ async fn held(tx: &mut Tx, batch: &[NewEvent]) -> Result<Vec<Held>> {
 
 async fn insert(tx: &mut Tx, new: &[&NewEvent], sealed: &[(Vec<u8>, String)], entry: &AuditId) -> Result<()> {
     for (events, bodies) in new.chunks(ROWS_MAX).zip(sealed.chunks(ROWS_MAX)) {
-        let mut row: Vec<Value<'_>> = Vec::with_capacity(events.len() * 16);
+        let mut row: Vec<Value<'_>> = Vec::with_capacity(events.len() * 17);
         for (event, (body, hash)) in events.iter().zip(bodies) {
             row.extend([
                 Value::from(&event.lane),
@@ -191,6 +193,7 @@ async fn insert(tx: &mut Tx, new: &[&NewEvent], sealed: &[(Vec<u8>, String)], en
                 event.request_key.as_deref().into(),
                 event.object_kind.as_deref().into(),
                 event.object_id.as_deref().into(),
+                event.snapshot_event.as_deref().into(),
                 (&event.sameness).into(),
                 (&event.sameness_any_version).into(),
                 event.source.into(),
@@ -202,10 +205,10 @@ async fn insert(tx: &mut Tx, new: &[&NewEvent], sealed: &[(Vec<u8>, String)], en
             ]);
         }
         let sql = format!(
-            "INSERT INTO events (lane, id, type, created_s, api_version, request_key, object_kind, object_id, sameness,
-                 sameness_any_version, source, received_at, subject, body, body_hash, audit_id)
+            "INSERT INTO events (lane, id, type, created_s, api_version, request_key, object_kind, object_id,
+                 snapshot_event, sameness, sameness_any_version, source, received_at, subject, body, body_hash, audit_id)
              SELECT * FROM (VALUES {}) AS new WHERE column1 IS NOT NULL",
-            values(events.len(), 16)
+            values(events.len(), 17)
         );
         tx.built(sql, &row).await?;
     }
@@ -229,6 +232,7 @@ fn group_hash(new: &[&NewEvent], sealed: &[(Vec<u8>, String)]) -> Result<String>
                 text(&event.request_key),
                 text(&event.object_kind),
                 text(&event.object_id),
+                text(&event.snapshot_event),
                 event.sameness.clone(),
                 event.sameness_any_version.clone(),
                 event.source.to_owned(),
@@ -258,10 +262,12 @@ pub struct Stored {
     pub received_at: i64,
     pub subject: String,
     sealed: Vec<u8>,
+    /// What became of the object of a thin event.
+    pub resolved: Option<String>,
 }
 
 const COLUMNS: &str = "lane, id, type, created_s, api_version, request_key, object_kind, object_id, source, \
-                       received_at, subject, body";
+                       received_at, subject, body, resolved";
 
 impl Stored {
     fn from_row(row: &Row) -> Result<Self> {
@@ -278,6 +284,7 @@ impl Stored {
             received_at: row.int("received_at")?,
             subject: row.text("subject")?,
             sealed: row.blob("body")?,
+            resolved: row.opt_text("resolved")?,
         })
     }
 
@@ -351,6 +358,38 @@ pub async fn caused_by(db: &mut Db, lane: &str, request_key: &str) -> Result<Opt
     let tail = "WHERE lane = $1 AND request_key = $2 ORDER BY created_s LIMIT 1";
     let rows = db.built(select(tail), params![lane, request_key]).await?;
     rows.first().map(Stored::from_row).transpose()
+}
+
+/// What became of the object that a thin event refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resolved {
+    /// It was read and mirrored.
+    Read,
+    /// There is no such object any more: nothing follows.
+    Gone,
+    /// The snapshot event about the same change is held and says it all.
+    Left,
+}
+
+impl Resolved {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Resolved::Read => "read",
+            Resolved::Gone => "gone",
+            Resolved::Left => "left",
+        }
+    }
+}
+
+pub async fn resolve(tx: &mut Tx, lane: &str, id: &str, resolved: Resolved) -> Result<()> {
+    let sql = "UPDATE events SET resolved = $1 WHERE lane = $2 AND id = $3";
+    tx.execute(sql, params![resolved.as_str(), lane, id]).await.map(|_| ())
+}
+
+/// Whether the object of a thin event about the same change as this snapshot event was read already.
+pub async fn is_read_for(db: &mut Db, lane: &str, snapshot: &str) -> Result<bool> {
+    let sql = "SELECT COUNT(*) FROM events WHERE lane = $1 AND snapshot_event = $2 AND resolved = 'read'";
+    Ok(db.number(sql, params![lane, snapshot]).await? > 0)
 }
 
 /// How many are kept, and when the newest came in (machine time).

@@ -252,6 +252,33 @@ pub enum Counts {
     No,
 }
 
+/// Work that looks at what arrived and decides. It waits while its lane is stopped; what was decided before is still
+/// executed or denied, and questions still expire.
+pub fn waits_for_its_lane(kind: &str) -> bool {
+    matches!(kind, "event" | "decide" | "timer")
+}
+
+/// Takes a job out of the line until its lane may go on. That is no attempt.
+pub async fn hold(tx: &mut Tx, job: &Job) -> Result<()> {
+    let sql = "UPDATE jobs SET state = 'held', attempts = attempts - 1
+               WHERE id = $1 AND fence = $2 AND state = 'leased'";
+    fenced(tx.execute(sql, params![job.id.as_str(), job.fence]).await?, job)
+}
+
+/// The same for everything of this kind that stands in line on a lane; on every lane when none is named.
+pub async fn hold_all(tx: &mut Tx, lane: Option<&str>) -> Result<u64> {
+    let sql = "UPDATE jobs SET state = 'held'
+               WHERE state = 'queued' AND kind IN ('event', 'decide', 'timer') AND ($1 IS NULL OR lane = $1)";
+    tx.execute(sql, params![lane]).await
+}
+
+/// What was held goes on where no switch stops its lane any more: in the order it had, and nothing of it is lost.
+pub async fn release_held(tx: &mut Tx) -> Result<u64> {
+    let sql = "UPDATE jobs SET state = 'queued' WHERE state = 'held'
+                   AND NOT EXISTS (SELECT 1 FROM kill_switches WHERE scope = 'all' OR scope = 'lane:' || jobs.lane)";
+    tx.execute(sql, &[]).await
+}
+
 /// Parks a job for a person.
 pub async fn park(tx: &mut Tx, job: &Job, why: &str) -> Result<()> {
     let sql =
@@ -270,7 +297,7 @@ pub async fn release_all(tx: &mut Tx) -> Result<u64> {
 
 /// Drops queued jobs of a kind and key: a timer that is set anew, work that no longer makes sense.
 pub async fn drop_queued(tx: &mut Tx, kind: &str, key: &str) -> Result<()> {
-    let sql = "DELETE FROM jobs WHERE key = $1 AND kind = $2 AND state = 'queued'";
+    let sql = "DELETE FROM jobs WHERE key = $1 AND kind = $2 AND state IN ('queued', 'held')";
     tx.execute(sql, params![key, kind]).await.map(|_| ())
 }
 
@@ -325,6 +352,8 @@ pub struct Depth {
     pub dead: i64,
     /// Timers in the future.
     pub later: i64,
+    /// Of a lane that a kill switch stops.
+    pub held: i64,
     /// Creation of the oldest due job, machine time.
     pub oldest_due: Option<i64>,
 }
@@ -332,6 +361,7 @@ pub struct Depth {
 pub async fn depth(db: &mut Db, business_now: i64, machine_now: i64) -> Result<Depth> {
     let sql = "SELECT COUNT(*) FILTER (WHERE state = 'leased') AS leased,
                       COUNT(*) FILTER (WHERE state = 'dead') AS dead,
+                      COUNT(*) FILTER (WHERE state = 'held') AS held,
                       COUNT(*) FILTER (WHERE state = 'queued' AND due_at <= CASE clock WHEN 'business' THEN $1 ELSE $2 END) AS due,
                       COUNT(*) FILTER (WHERE state = 'queued' AND due_at > CASE clock WHEN 'business' THEN $1 ELSE $2 END) AS later,
                       MIN(CASE WHEN state = 'queued' AND due_at <= CASE clock WHEN 'business' THEN $1 ELSE $2 END
@@ -344,6 +374,7 @@ pub async fn depth(db: &mut Db, business_now: i64, machine_now: i64) -> Result<D
             leased: row.int("leased")?,
             dead: row.int("dead")?,
             later: row.int("later")?,
+            held: row.int("held")?,
             oldest_due: row.opt_int("oldest_due")?,
         })
     })

@@ -55,6 +55,11 @@ pub async fn revive(tx: &mut Tx, scope: &str) -> Result<()> {
     tx.execute_one("kill switch", "DELETE FROM kill_switches WHERE scope = $1", params![scope]).await
 }
 
+/// Whether one of the switches that are thrown stops a lane.
+pub fn stops(killed: &[(String, String)], lane: &str) -> bool {
+    killed.iter().any(|(scope, _)| scope == "all" || scope.strip_prefix("lane:") == Some(lane))
+}
+
 /// Every switch that is thrown, with its reason.
 pub async fn killed(db: &mut Db) -> Result<Vec<(String, String)>> {
     let sql = "SELECT scope, reason FROM kill_switches ORDER BY scope";

@@ -1,5 +1,7 @@
 //! How far each lane's events are known to be complete, and the holes that polling found and filled.
 
+use std::collections::BTreeMap;
+
 use bursar_domain::id::GapId;
 
 use crate::{Db, Result, Tx, params};
@@ -72,8 +74,9 @@ pub struct Gap {
     pub to_s: i64,
     /// Machine time.
     pub found_at: i64,
-    /// What it held.
+    /// How many events it held, and how many of each type.
     pub events: i64,
+    pub held: BTreeMap<String, i64>,
 }
 
 pub async fn add_gap(
@@ -82,15 +85,18 @@ pub async fn add_gap(
     lane: &str,
     span_s: (i64, i64),
     found_at: i64,
-    events: i64,
+    held: &BTreeMap<String, i64>,
 ) -> Result<()> {
-    let sql = "INSERT INTO gaps (id, lane, from_s, to_s, found_at, events) VALUES ($1, $2, $3, $4, $5, $6)";
-    tx.execute(sql, params![id.as_str(), lane, span_s.0, span_s.1, found_at, events]).await.map(|_| ())
+    let sql = "INSERT INTO gaps (id, lane, from_s, to_s, found_at, events, held) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let (events, types) = (held.values().sum::<i64>(), serde_json::json!(held).to_string());
+    let row = params![id.as_str(), lane, span_s.0, span_s.1, found_at, events, &types];
+    tx.execute(sql, row).await.map(|_| ())
 }
 
 /// Newest first.
 pub async fn gaps(db: &mut Db, limit: i64) -> Result<Vec<Gap>> {
-    let sql = "SELECT id, lane, from_s, to_s, found_at, events FROM gaps ORDER BY found_at DESC LIMIT $1";
+    let sql =
+        "SELECT id, lane, from_s, to_s, found_at, events, held FROM gaps ORDER BY found_at DESC LIMIT $1";
     let rows = db.all(sql, params![limit]).await?;
     rows.iter()
         .map(|row| {
@@ -101,6 +107,7 @@ pub async fn gaps(db: &mut Db, limit: i64) -> Result<Vec<Gap>> {
                 to_s: row.int("to_s")?,
                 found_at: row.int("found_at")?,
                 events: row.int("events")?,
+                held: row.json("gaps", "held")?,
             })
         })
         .collect()

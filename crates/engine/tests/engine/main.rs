@@ -5,6 +5,7 @@
 
 mod ageing;
 mod answers;
+mod apart;
 mod crashes;
 mod gate;
 mod governance;
@@ -16,3 +17,5 @@ mod recovery;
 mod refunds;
 mod scene;
 mod stage;
+mod stopped;
+mod thin;

@@ -20,7 +20,7 @@ use bursar_engine::{
 };
 use bursar_policy::PolicyFile;
 use bursar_store::executions::{self, Execution};
-use bursar_store::{Store, audit, proposals};
+use bursar_store::{Store, audit, objects, proposals};
 use bursar_stripe::currency::Currency;
 use bursar_stripe::id::AccountId;
 use bursar_stripe::signature;
@@ -353,6 +353,13 @@ impl Scene {
         let mut db = self.reader.read().await.unwrap();
         let held = proposals::get(&mut db, self.reader.keyring(), proposal).await.unwrap().unwrap();
         held.settled_why.unwrap_or_default()
+    }
+
+    /// Whether there is a copy of an object.
+    pub async fn mirrors(&self, kind: &str, id: &str) -> bool {
+        let lane = format!("{}/test", self.stage.stripe.account_id());
+        let mut db = self.reader.read().await.unwrap();
+        objects::get(&mut db, self.reader.keyring(), &lane, kind, id).await.unwrap().is_some()
     }
 
     pub async fn execution(&self, proposal: &ProposalId) -> Option<Execution> {

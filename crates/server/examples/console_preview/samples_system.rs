@@ -1,6 +1,6 @@
 //! Made-up content for the pages about the installation itself: mailbox, audit, health, notices.
 
-use super::console::view::health::{DeadLetterRow, GapRow, ModeRow, PollerRow, Reading};
+use super::console::view::health::{ApartRow, DeadLetterRow, GapRow, ModeRow, PollerRow, Reading};
 use super::console::view::{
     ActorIcon, AuditPage, AuditRow, Chain, HealthPage, Icon, Inert, Link, Mail, MailPart, MailRow,
     MailboxPage, NoticePage, Section, Status, Tone, WebLink,
@@ -146,6 +146,7 @@ impl Samples {
                 to: at("11:06:20"),
                 length: "4 min 10 s".into(),
                 held: "12 events, all found by polling".into(),
+                types: self.line("9 charge.succeeded, 3 invoice.paid"),
                 status: Status::new(Tone::Good, "Filled"),
             }],
             dead_letters: vec![DeadLetterRow {
@@ -154,6 +155,12 @@ impl Samples {
                 error: self.line("reads did not end after 8 rounds; last missing sub_1QxOsprey"),
                 attempts: 5,
                 since: at("13:12"),
+            }],
+            apart: vec![ApartRow {
+                id: "quar_8Zk2".into(),
+                reason: self.line("id_with_other_content"),
+                source: self.line("webhook acct_1NorthwindDemo/test"),
+                received: at("12:50"),
             }],
             may_retry: true,
             modes: vec![

@@ -2,7 +2,9 @@
 
 mod backfill;
 mod dead;
+mod gaps;
 mod list;
+mod quarantine;
 
 use super::Outcome;
 use super::session::Session;
@@ -11,7 +13,8 @@ const EXAMPLES: &str = "\
 Examples:
   bursar events tail --type invoice.payment_failed
   bursar events get evt_…
-  bursar events backfill --since 30d";
+  bursar events backfill --since 30d
+  bursar events quarantine list";
 
 #[derive(Debug, clap::Subcommand)]
 #[command(after_help = EXAMPLES)]
@@ -24,6 +27,11 @@ pub enum EventsCommand {
     Get(list::GetArgs),
     /// Ask Stripe for events that were missed
     Backfill(backfill::BackfillArgs),
+    /// Holes that polling found and filled: how long each was, what it held
+    Gaps(gaps::GapsArgs),
+    /// What came from Stripe and cannot be used
+    #[command(subcommand)]
+    Quarantine(quarantine::QuarantineCommand),
     /// Work that failed for good and waits for a person
     Dead(dead::DeadArgs),
     /// Try one piece of dead work again
@@ -36,6 +44,8 @@ pub fn run(command: EventsCommand, session: &Session) -> Outcome {
         EventsCommand::List(args) => list::list(&args, session),
         EventsCommand::Get(args) => list::get(&args, session),
         EventsCommand::Backfill(args) => backfill::run(&args, session),
+        EventsCommand::Gaps(args) => gaps::run(&args, session),
+        EventsCommand::Quarantine(command) => quarantine::run(command, session),
         EventsCommand::Dead(args) => dead::list(&args, session),
         EventsCommand::Retry(args) => dead::retry(&args, session),
     }

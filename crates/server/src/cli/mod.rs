@@ -29,6 +29,7 @@ mod installation;
 mod instant;
 mod mode;
 mod output;
+mod progress;
 mod refund;
 mod runtime;
 pub mod serve;

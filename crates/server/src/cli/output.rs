@@ -41,7 +41,12 @@ impl Output {
 
     /// People look at standard error and want to see something move.
     pub fn shows_progress(&self) -> bool {
-        !self.json && !self.quiet && std::io::stderr().is_terminal()
+        !self.is_quiet() && std::io::stderr().is_terminal()
+    }
+
+    /// Nothing but data and errors is wanted.
+    pub fn is_quiet(&self) -> bool {
+        self.json || self.quiet
     }
 
     /// Data: a line of text.
@@ -69,7 +74,7 @@ impl Output {
 
     /// Something people may want to know and programs do not.
     pub fn note(&self, text: impl Display) {
-        if !self.quiet && !self.json {
+        if !self.is_quiet() {
             self.say(text);
         }
     }

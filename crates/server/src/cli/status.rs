@@ -9,6 +9,7 @@ use super::installation::Identity;
 use super::runtime;
 use super::session::Session;
 use super::table::{Column, Table};
+use crate::held;
 
 #[derive(Debug, clap::Args)]
 pub struct StatusArgs {
@@ -41,12 +42,24 @@ fn exit(status: &Value) -> Exit {
 fn table(status: &Value) -> Table {
     let mut table = Table::new([Column::Text("what"), Column::Text("now")], "nothing to report");
     let mut flat = Vec::new();
-    flatten("", status, &mut flat);
+    let mut plain = status.clone();
+    let gaps = plain.as_object_mut().and_then(|plain| plain.remove("gaps")).unwrap_or_default();
+    flatten("", &plain, &mut flat);
+    flat.extend(gaps.as_array().into_iter().flatten().map(gap));
     flat.sort();
     for (name, value) in flat {
         table.row([name, value]);
     }
     table
+}
+
+/// A hole in the events, on one line: when, how long, what it held.
+fn gap(gap: &Value) -> (String, String) {
+    let text = |pointer| fields::text(gap, &[pointer]);
+    let held = held::in_words(&gap["held"]);
+    let what =
+        format!("{} s on {}, held {} events: {held}", text("/length_s"), text("/lane"), text("/events"));
+    (format!("gap from {}", text("/from")), what.trim_end_matches([':', ' ']).to_owned())
 }
 
 fn flatten(name: &str, value: &Value, flat: &mut Vec<(String, String)>) {
@@ -85,13 +98,17 @@ mod tests {
 
     #[test]
     fn a_status_is_laid_out_by_name() {
-        let status = json!({"object": "status", "status": "ok", "approvals": {"pending": 2},
-            "lanes": [{"lane": "acct_1/test", "last_event_age_s": 4, "gap": null}]});
+        let gap = json!({"object": "gap", "lane": "acct_1/test", "from": "2026-11-21T00:00:00Z", "length_s": 250,
+            "events": 4, "held": {"invoice.paid": 1, "charge.succeeded": 3}});
+        let status = json!({"object": "status", "status": "ok", "approvals": {"pending": 2}, "gaps": [gap],
+            "lanes": [{"lane": "acct_1/test", "last_event_age_s": 4, "gap": null}], "troubles": ["one job gave up"]});
         assert_eq!(exit(&status), Exit::Done);
         insta::assert_snapshot!(table(&status).for_programs(), @r"
         acct_1/test last event age s	4
         approvals pending	2
+        gap from 2026-11-21T00:00:00Z	250 s on acct_1/test, held 4 events: 3 charge.succeeded, 1 invoice.paid
         status	ok
+        troubles[0]	one job gave up
         ");
         assert_eq!(exit(&json!({"status": "degraded"})), Exit::Failed);
     }

@@ -42,6 +42,10 @@ events tail --type invoice.payment_failed
 events list --limit 50 --starting-after evt_1
 events get evt_1
 events backfill --since 30d
+events gaps --limit 5
+events quarantine list
+events quarantine show quar_1
+events quarantine retry quar_1 --json
 events dead
 events retry job_1
 sim serve --listen 127.0.0.1:0 --seed 42 --speed 60 --company small

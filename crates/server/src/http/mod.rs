@@ -13,6 +13,7 @@ pub mod state;
 #[cfg(test)]
 mod tests;
 pub mod trace;
+mod troubles;
 
 use axum::Router;
 

@@ -47,6 +47,7 @@ fn gauges(health: &bursar_engine::Health) {
     set("bursar_jobs_due", health.queue.due);
     set("bursar_jobs_leased", health.queue.leased);
     set("bursar_jobs_later", health.queue.later);
+    set("bursar_jobs_held", health.queue.held);
     set("bursar_dead_letters", health.queue.dead);
     age("bursar_queue_oldest_due_seconds", health.oldest_due_age_s);
     age("bursar_ingest_last_event_age_seconds", health.last_event_age_s);

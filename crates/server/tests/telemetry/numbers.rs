@@ -25,6 +25,7 @@ const NAMES: [&str; 24] = [
     "bursar_events_quarantined",
     "bursar_ingest_last_event_age_seconds",
     "bursar_jobs_due",
+    "bursar_jobs_held",
     "bursar_jobs_later",
     "bursar_jobs_leased",
     "bursar_kill_switches",

@@ -66,13 +66,14 @@ impl Table {
             Table::EventGroup => {
                 "SELECT lane, id, type, CAST(created_s AS TEXT) AS created_s, COALESCE('=' || api_version, '') AS api_version,
                         COALESCE('=' || request_key, '') AS request_key, COALESCE('=' || object_kind, '') AS object_kind,
-                        COALESCE('=' || object_id, '') AS object_id, sameness, sameness_any_version, source,
+                        COALESCE('=' || object_id, '') AS object_id, COALESCE('=' || snapshot_event, '') AS snapshot_event,
+                        sameness, sameness_any_version, source,
                         CAST(received_at AS TEXT) AS received_at, subject, body_hash, body
                  FROM events WHERE audit_id = $1 ORDER BY lane, id"
             }
             Table::Quarantine => {
-                "SELECT id, COALESCE('=' || lane, '') AS lane, reason, source, CAST(received_at AS TEXT) AS received_at, body_hash,
-                        body FROM quarantine WHERE id = $1"
+                "SELECT id, COALESCE('=' || lane, '') AS lane, COALESCE('=' || connection, '') AS connection, reason, source,
+                        CAST(received_at AS TEXT) AS received_at, sameness, body_hash, body FROM quarantine WHERE id = $1"
             }
             Table::Decisions => {
                 "SELECT id, lane, case_id, playbook, CAST(at AS TEXT) AS at, signal, class, rule, mode, policy_set,
@@ -121,10 +122,10 @@ impl Table {
     fn columns(self) -> impl Iterator<Item = &'static str> {
         let names = match self {
             Table::EventGroup => {
-                "lane id type created_s api_version request_key object_kind object_id sameness \
+                "lane id type created_s api_version request_key object_kind object_id snapshot_event sameness \
                  sameness_any_version source received_at subject body_hash"
             }
-            Table::Quarantine => "id lane reason source received_at body_hash",
+            Table::Quarantine => "id lane connection reason source received_at sameness body_hash",
             Table::Decisions => {
                 "id lane case_id playbook at signal class rule mode policy_set settings_hash inputs_hash"
             }

@@ -1,7 +1,7 @@
 //! Each event is accepted once, whatever way it comes.
 
 use bursar_domain::id::AuditId;
-use bursar_store::events::{self, Accepted, Filter, NewEvent};
+use bursar_store::events::{self, Accepted, Filter, NewEvent, Resolved};
 use bursar_store::{Store, audit, jobs};
 
 use crate::rows::{event, job};
@@ -127,4 +127,21 @@ async fn bodies_come_back_as_they_came_and_lists_go_page_by_page() {
     let caused = events::caused_by(&mut db, LANE, "key_1").await.unwrap();
     assert!(caused.is_some());
     assert!(events::caused_by(&mut db, "acct_1/live", "key_1").await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_thin_event_is_found_by_the_snapshot_event_it_names_once_its_object_was_read() {
+    let scene = Scene::new().await;
+    let store = &scene.store;
+    let thin = NewEvent { snapshot_event: Some("evt_1".to_owned()), ..event("evt_thin") };
+    accept(store, vec![thin], 1).await;
+    let mut db = store.read().await.unwrap();
+    let mut is_read = async || events::is_read_for(&mut db, LANE, "evt_1").await.unwrap();
+    for (resolved, expected) in [(Resolved::Left, false), (Resolved::Gone, false), (Resolved::Read, true)] {
+        write!(store, |tx| events::resolve(tx, LANE, "evt_thin", resolved).await).unwrap();
+        assert_eq!(is_read().await, expected, "{resolved:?}");
+    }
+    let held = events::get(&mut db, LANE, "evt_thin").await.unwrap().unwrap();
+    assert_eq!(held.resolved.as_deref(), Some("read"));
+    assert!(!events::is_read_for(&mut db, "acct_1/live", "evt_1").await.unwrap(), "lanes never mix");
 }

@@ -1,10 +1,10 @@
 //! Work is done by one at a time: leases by the database's clock, fence tokens, one job of a key at once.
 
 use bursar_store::jobs::{self, Claim, Clock, Counts, Job, NewJob};
-use bursar_store::{Error, Store};
+use bursar_store::{Error, Store, modes};
 
 use crate::rows::job;
-use crate::scene::{AT, Scene, is_conflict, write};
+use crate::scene::{AT, LANE, Scene, is_conflict, write};
 
 const LEASE: i64 = 60_000_000;
 /// A lease that is over when it begins: what a worker holds that slept through it.
@@ -161,4 +161,42 @@ async fn dropping_queued_work_leaves_what_is_running_and_what_is_another_kind() 
     assert_eq!((depth.leased, depth.due, depth.dead), (1, 1, 0));
     finish(store, &running).await.unwrap();
     assert_eq!(claim(store).await.pop().unwrap().kind, "timer");
+}
+
+#[tokio::test]
+async fn work_of_a_stopped_lane_is_held_and_goes_on_when_no_switch_stops_it() {
+    let scene = Scene::new().await;
+    let store = &scene.store;
+    let (own, other) = (format!("lane:{LANE}"), "acct_2/test".to_owned());
+    add(store, job(1, "a")).await;
+    add(store, NewJob { kind: "timer", clock: Clock::Business, due_at: AT + 9, ..job(2, "b") }).await;
+    add(store, NewJob { kind: "execute", ..job(3, "c") }).await;
+    add(store, NewJob { lane: other, ..job(4, "d") }).await;
+    let scope = own.clone();
+    let held = write!(store, |tx| {
+        modes::kill(tx, &scope, "drill", AT, "person:1").await?;
+        modes::kill(tx, "all", "drill", AT, "person:1").await?;
+        jobs::hold_all(tx, Some(LANE)).await
+    });
+    assert_eq!(held.unwrap(), 2, "not what was decided before, and not the other lane's");
+    let came = claim(store).await;
+    assert_eq!(came.iter().map(|job| job.key.as_str()).collect::<Vec<_>>(), ["c", "d"]);
+    let late = came[1].clone();
+    write!(store, |tx| jobs::hold(tx, &late).await).unwrap();
+    finish(store, &came[0]).await.unwrap();
+    let depth = jobs::depth(&mut store.read().await.unwrap(), AT, AT).await.unwrap();
+    assert_eq!((depth.held, depth.due, depth.later, depth.leased), (3, 0, 0, 0));
+    for (scope, released) in [("all".to_owned(), 1), (own, 2)] {
+        let reset = scope.clone();
+        let freed = write!(store, |tx| {
+            modes::revive(tx, &reset).await?;
+            jobs::release_held(tx).await
+        });
+        assert_eq!(freed.unwrap(), released, "{scope}");
+    }
+    let came = claim(store).await;
+    assert_eq!(came.iter().map(|job| job.key.as_str()).collect::<Vec<_>>(), ["a", "d"]);
+    assert!(came.iter().all(|job| job.attempts == 1), "waiting was no attempt");
+    let depth = jobs::depth(&mut store.read().await.unwrap(), AT, AT).await.unwrap();
+    assert_eq!(depth.later, 1, "the timer is due when it was");
 }

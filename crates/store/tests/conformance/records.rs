@@ -1,11 +1,13 @@
 //! Everything else that is kept: small rows, each with one rule.
 
+use std::collections::BTreeMap;
+
 use bursar_domain::actor::Actor;
 use bursar_domain::id::{AuditId, GapId, PersonId, QuarantineId, TaskId, TokenId};
 use bursar_domain::mode::Mode;
 use bursar_domain::role::Role;
 use bursar_store::people::{Person, Session, Token};
-use bursar_store::quarantine::NewQuarantined;
+use bursar_store::quarantine::{NewQuarantined, Settled, State};
 use bursar_store::request_keys::Kept;
 use bursar_store::tasks::NewTask;
 use bursar_store::timeline::NewEntry;
@@ -128,9 +130,11 @@ async fn signed_garbage_is_kept_once_a_reason() {
             id: QuarantineId::from_entropy(entropy(number)),
             entry: AuditId::from_entropy(entropy(number)),
             lane: Some(LANE.to_owned()),
+            connection: None,
             reason,
             source: "webhook",
             received_at: AT,
+            sameness: format!("{body:?}"),
             body: body.to_vec(),
         };
         write!(scene.store, |tx| quarantine::keep(tx, &keyring, new).await).unwrap()
@@ -140,8 +144,24 @@ async fn signed_garbage_is_kept_once_a_reason() {
     assert!(keep(3, "depth", b"<html>").await);
     assert!(keep(4, "not_json", b"<body>").await);
     let mut db = scene.store.read().await.unwrap();
-    assert_eq!(quarantine::count(&mut db).await.unwrap(), 3);
-    assert_eq!(quarantine::list(&mut db, 9).await.unwrap().len(), 3);
+    assert_eq!(quarantine::waiting(&mut db).await.unwrap(), 3);
+    let held = quarantine::list(&mut db, 9).await.unwrap();
+    assert_eq!(held.len(), 3);
+    assert_eq!(held[0].body(&mut db, &scene.keyring()).await.unwrap(), b"<body>");
+    let (id, unknown) = (held[0].id.clone(), QuarantineId::from_entropy(entropy(9)).to_string());
+    let settle = async |id: &str, state: State| {
+        let id = id.to_owned();
+        let settled = Settled { state, at: AT, by: "person:1", why: "not_json" };
+        write!(scene.store, |tx| quarantine::settle(tx, &id, settled).await)
+    };
+    settle(&id, State::Refused).await.unwrap();
+    settle(&id, State::Accepted).await.unwrap();
+    assert!(is_conflict(&settle(&id, State::Refused).await), "what became an event stays one");
+    assert!(is_conflict(&settle(&unknown, State::Refused).await));
+    assert_eq!(quarantine::waiting(&mut db).await.unwrap(), 2);
+    let settled = quarantine::get(&mut db, &id).await.unwrap().unwrap();
+    assert_eq!((settled.state, settled.settled_by.as_deref()), (State::Accepted, Some("person:1")));
+    assert!(quarantine::get(&mut db, &unknown).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -162,13 +182,16 @@ async fn what_is_known_to_be_complete_never_goes_back() {
         assert_eq!((held.complete_to_s, held.last_error, held.polled_at), (expected, None, Some(AT)));
     }
     let gap = GapId::from_entropy(entropy(1));
+    let held = BTreeMap::from([("invoice.paid".to_owned(), 5), ("charge.failed".to_owned(), 2)]);
+    let types = held.clone();
     write!(scene.store, |tx| {
-        pollers::add_gap(tx, &gap, LANE, (100, 200), AT, 7).await?;
+        pollers::add_gap(tx, &gap, LANE, (100, 200), AT, &types).await?;
         pollers::keep_connection(tx, "main", "acct_1/test", "hash").await?;
         pollers::keep_connection(tx, "main", "acct_2/test", "hash").await
     })
     .unwrap();
-    assert_eq!(pollers::gaps(&mut db, 9).await.unwrap()[0].events, 7);
+    let gaps = pollers::gaps(&mut db, 9).await.unwrap();
+    assert_eq!((gaps[0].events, &gaps[0].held), (7, &held));
     assert_eq!(pollers::connection(&mut db, "main", "hash").await.unwrap().as_deref(), Some("acct_2/test"));
     assert_eq!(
         pollers::connection(&mut db, "main", "another key").await.unwrap(),

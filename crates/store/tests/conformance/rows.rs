@@ -35,6 +35,7 @@ pub fn event(id: &str) -> NewEvent {
         request_key: Some("key_1".to_owned()),
         object_kind: Some("invoice".to_owned()),
         object_id: Some("in_1".to_owned()),
+        snapshot_event: None,
         sameness: "same".to_owned(),
         sameness_any_version: "same in any version".to_owned(),
         source: "webhook",

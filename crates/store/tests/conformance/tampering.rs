@@ -33,9 +33,11 @@ async fn recorded() -> (Scene, Vec<Recorded>) {
         id: QuarantineId::from_entropy(entropy(1)),
         entry: AuditId::from_entropy(entropy(201)),
         lane: None,
+        connection: Some("main".to_owned()),
         reason: "not_json",
         source: "webhook",
         received_at: AT,
+        sameness: "hash".to_owned(),
         body: b"<html>".to_vec(),
     };
     let apart_id = apart.id.to_string();
@@ -116,8 +118,8 @@ async fn commit_to(store: &Store, number: u8, table: Table, key: &str) {
 /// Where the rows of a commitment lie, and which columns may change after it: they are settled elsewhere or not at all.
 fn place(table: Table) -> (&'static str, &'static str, &'static [&'static str]) {
     match table {
-        Table::EventGroup => ("events", "audit_id", &[]),
-        Table::Quarantine => ("quarantine", "id", &[]),
+        Table::EventGroup => ("events", "audit_id", &["resolved"]),
+        Table::Quarantine => ("quarantine", "id", &["state", "settled_at", "settled_by", "settled_why"]),
         Table::Decisions => ("decisions", "id", &[]),
         Table::Inputs => ("inputs", "lane || ' ' || hash", &[]),
         Table::Proposals => ("proposals", "id", &["state", "settled_at", "settled_why"]),
@@ -294,7 +296,8 @@ async fn rows_and_entries_that_are_removed_doubled_or_swapped_are_named() {
         assert_eq!(first_bad(&scene.store).await, None, "{name} put back");
     }
     let twice = "INSERT INTO events SELECT lane, 'evt_9', type, created_s, api_version, request_key, object_kind, object_id,
-        sameness, sameness_any_version, source, received_at, subject, body, body_hash, audit_id FROM events WHERE id = 'evt_1'";
+        snapshot_event, sameness, sameness_any_version, source, received_at, subject, body, body_hash, audit_id, resolved
+        FROM events WHERE id = 'evt_1'";
     alter(&mut raw, twice).await;
     assert_eq!(
         first_bad(&scene.store).await.unwrap().table.as_deref(),

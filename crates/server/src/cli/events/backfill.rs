@@ -1,16 +1,18 @@
-//! Asks Stripe for everything since a moment, so that what was missed is known. What was already here stays as it is.
+//! Asks Stripe for everything since a moment, a day at a time, so that what was missed is known. What was already here
+//! stays as it is.
 
-use std::time::Duration;
-
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::cli::exit::Exit;
-use crate::cli::inert::inert;
 use crate::cli::installation::Identity;
+use crate::cli::progress::Progress;
 use crate::cli::session::Session;
-use crate::cli::{Outcome, fields, idempotency, runtime};
+use crate::cli::{Outcome, idempotency, runtime};
 use crate::config::value::Span;
+
+const DAY_S: i64 = 86_400;
+/// Stripe keeps events this long: there is nothing to ask for before.
+const KEPT_S: i64 = 30 * DAY_S;
 
 #[derive(Debug, clap::Args)]
 pub struct BackfillArgs {
@@ -25,46 +27,38 @@ pub fn run(args: &BackfillArgs, session: &Session) -> Outcome {
     let client = session.client(&args.identity)?;
     runtime::block_on(async {
         let output = &session.output;
-        let bar = spinner(output.shows_progress(), args.since);
-        let body = json!({"since_s": args.since.as_seconds()});
-        let answer = client.post_long("/events/backfill", &body, &idempotency::fresh_key()?).await;
-        bar.finish_and_clear();
-        let answer = answer?;
+        let since_s = i64::try_from(args.since.as_seconds()).unwrap_or(i64::MAX).min(KEPT_S);
+        let days = days(since_s);
+        let mut progress = Progress::start(output, u64::try_from(days.len()).unwrap_or(u64::MAX), "days");
+        let (mut found, mut as_of_s) = (0, Value::Null);
+        for (since_s, until_s) in days {
+            let body = json!({"since_s": since_s, "until_s": until_s, "as_of_s": as_of_s});
+            let answer = client.post_long("/events/backfill", &body, &idempotency::fresh_key()?).await?;
+            found += answer["new_events"].as_i64().unwrap_or(0);
+            // The days meet, however long each takes.
+            as_of_s = answer["as_of_s"].clone();
+            progress.step(&format!("{found} new events"));
+        }
+        drop(progress);
         if output.is_json() {
-            output.document(&answer)?;
+            output.document(&json!({"object": "backfill", "since_s": since_s, "new_events": found}))?;
         } else {
-            output.line(summary(&answer))?;
+            output.line(format_args!("{found} new events"))?;
         }
         Ok(Exit::Done)
     })
 }
 
-/// How many events there are is known at the end only, so that time is what moves.
-fn spinner(shown: bool, since: Span) -> ProgressBar {
-    if !shown {
-        return ProgressBar::hidden();
+/// Days as seconds ago, beginning and end, newest first.
+fn days(since_s: i64) -> Vec<(i64, i64)> {
+    let mut days = Vec::new();
+    let mut until_s = 0;
+    while until_s < since_s || days.is_empty() {
+        let end = since_s.min(until_s + DAY_S);
+        days.push((end, until_s));
+        until_s = end.max(until_s + 1);
     }
-    let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
-        bar.set_style(style);
-    }
-    bar.set_message(format!("asking Stripe for the events of the last {since}"));
-    bar.enable_steady_tick(Duration::from_millis(100));
-    bar
-}
-
-/// Every number the installation gives, in words.
-fn summary(answer: &Value) -> String {
-    let numbers = answer
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(key, value)| value.is_number() && *key != "since_s");
-    let mut parts: Vec<(String, String)> =
-        numbers.map(|(key, value)| (key.replace('_', " "), fields::text(value, &[""]))).collect();
-    parts.sort();
-    let parts: Vec<String> = parts.into_iter().map(|(name, count)| format!("{count} {name}")).collect();
-    if parts.is_empty() { "done".to_owned() } else { inert(&parts.join(", ")) }
+    days
 }
 
 #[cfg(test)]
@@ -72,11 +66,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_summary_names_every_number() {
-        assert_eq!(
-            summary(&json!({"object": "backfill", "since_s": 60, "new": 2, "already_here": 18_202})),
-            "18202 already here, 2 new"
-        );
-        assert_eq!(summary(&json!({"object": "backfill"})), "done");
+    fn days_meet_and_reach_back_as_far_as_asked() {
+        assert_eq!(days(60), [(60, 0)]);
+        assert_eq!(days(0), [(0, 0)]);
+        assert_eq!(days(2 * DAY_S + 1), [(DAY_S, 0), (2 * DAY_S, DAY_S), (2 * DAY_S + 1, 2 * DAY_S)]);
+        assert_eq!(days(KEPT_S).len(), 30);
     }
 }

@@ -51,6 +51,8 @@ pub fn routes() -> Router<AppState> {
         .route("/portal_sessions", post(portal_sessions::create))
         .route("/portal_sessions/{id}/take", post(portal_sessions::take))
         .route("/quarantine", get(records::quarantine))
+        .route("/quarantine/{id}", get(operations::quarantined))
+        .route("/quarantine/{id}/retry", post(operations::retry_quarantined))
         .route("/refund_requests", post(refund_requests::create))
         .route("/status", get(status::show))
         .route("/stream", get(stream::listen))

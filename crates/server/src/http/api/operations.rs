@@ -1,10 +1,10 @@
-//! What operators and platform engineers change: modes, kill switches, parked jobs, tasks, backfill.
+//! What operators and platform engineers change: modes, kill switches, parked jobs, what was set aside, tasks, backfill.
 
 use axum::Json;
 use axum::extract::State;
 use bursar_domain::mode::Mode;
 use bursar_domain::role::Role;
-use bursar_engine::SetMode;
+use bursar_engine::{BackfillSpan, SetMode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -91,10 +91,35 @@ pub async fn retry_dead_letter(
     Ok(Json(json!({"object": "dead_letter", "id": id, "state": "queued"})))
 }
 
+/// What was set aside, as it came: it may hold anything of a customer's.
+pub async fn quarantined(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path,
+    query: Query,
+) -> Result<Json<Value>, Problem> {
+    query.only(&[])?;
+    caller.require(OPERATIONS)?;
+    Ok(Json(state.engine.quarantined_event(&id).await?))
+}
+
+pub async fn retry_quarantined(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path,
+) -> Result<Json<Value>, Problem> {
+    caller.require(&[Role::Platform])?;
+    Ok(Json(state.engine.retry_quarantined(&caller.actor, &id).await?))
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackfillBody {
     since_s: i64,
+    /// Up to now when it is not said.
+    #[serde(default)]
+    until_s: i64,
+    as_of_s: Option<i64>,
 }
 
 pub async fn backfill(
@@ -103,8 +128,10 @@ pub async fn backfill(
     body: Body<BackfillBody>,
 ) -> Result<Json<Value>, Problem> {
     caller.require(OPERATIONS)?;
-    let events = state.engine.backfill_events(body.value.since_s).await?;
-    Ok(Json(json!({"object": "backfill", "since_s": body.value.since_s, "new_events": events})))
+    let BackfillBody { since_s, until_s, as_of_s } = body.value;
+    let done = state.engine.backfill_events(BackfillSpan { since_s, until_s, as_of_s }).await?;
+    Ok(Json(json!({"object": "backfill", "since_s": since_s, "until_s": until_s, "as_of_s": done.as_of_s,
+        "new_events": done.new_events})))
 }
 
 pub async fn permissions(

@@ -98,8 +98,10 @@ fn events_of(item: &FeedItem) -> Vec<Event> {
         events.push(named("case", case, text));
     }
     events.push(named("audit", "", None));
-    if item.kind == "event" {
-        events.push(named("feed", "", text));
+    match item.kind {
+        "event" => events.push(named("feed", "", text)),
+        "quarantine" => events.push(named("health", "", text)),
+        _ => {}
     }
     events
 }

@@ -10,15 +10,19 @@ use super::posted::{Nothing, Posted};
 use super::reading::{Reading, count, exact, length, micros};
 use super::said::Said;
 use super::view::{
-    self, DeadLetterRow, GapRow, HealthPage, Icon, Inert, ModeRow, PollerRow, Section, Stamp, Status, Tone,
+    self, ApartRow, DeadLetterRow, GapRow, HealthPage, Icon, Inert, ModeRow, PollerRow, Section, Stamp,
+    Status, Tone,
 };
 use super::visit::Visit;
 use super::wording;
 use crate::http::problem::Problem;
+use crate::http::troubles::troubles;
 
 /// Those who may try a parked job again.
 const RETRIES: [Role; 2] = [Role::Platform, Role::Operator];
 const ROWS: i64 = 25;
+/// Of the types that a gap held, so many characters are shown.
+const TYPES_CAP: usize = 300;
 /// Work that has been due longer than this is late.
 const LATE_S: u64 = 60;
 
@@ -41,31 +45,14 @@ async fn page(visit: &Visit) -> Result<HealthPage, Problem> {
         pollers: pollers(&health, now, business, machine),
         gaps: engine.gaps(ROWS).await?.items.iter().map(gap_row).collect(),
         dead_letters: engine.dead_letters(ROWS).await?.items.iter().map(dead_letter).collect(),
+        apart: engine.quarantined(ROWS).await?.items.iter().filter_map(apart_row).collect(),
         may_retry: visit.caller.roles.iter().any(|role| RETRIES.contains(role)),
         modes: engine.modes().await?.items.iter().map(mode_row).collect(),
     })
 }
 
 fn overall(health: &Health) -> (Status, String) {
-    let mut troubles: Vec<String> = Vec::new();
-    if let Some((scope, reason)) = health.kill_switches.first() {
-        troubles.push(format!("the kill switch of {scope} is thrown ({reason})"));
-    }
-    if !health.unconnected.is_empty() {
-        troubles.push(format!("{} has not answered yet", health.unconnected.join(", ")));
-    }
-    troubles.extend(
-        health
-            .lanes
-            .iter()
-            .filter(|lane| lane.last_error.is_some())
-            .map(|lane| format!("{} cannot be read", lane.lane)),
-    );
-    match health.queue.dead {
-        0 => {}
-        1 => troubles.push("one job gave up".to_owned()),
-        many => troubles.push(format!("{many} jobs gave up")),
-    }
+    let mut troubles = troubles(health);
     if is_late(health) {
         troubles.push("work is late".to_owned());
     }
@@ -120,7 +107,7 @@ fn readings(health: &Health) -> Vec<view::Reading> {
         reading(
             "Quarantined",
             health.quarantined,
-            "signed, but not believed".to_owned(),
+            "from Stripe, unusable, not looked at".to_owned(),
             health.quarantined == 0,
         ),
         reading(
@@ -166,16 +153,30 @@ fn poller(lane: &LaneHealth, now: i64, business: Reading, machine: Reading) -> P
 fn gap_row(gap: &Value) -> GapRow {
     let stamp = |field: &str| gap[field].as_str().and_then(micros).map_or_else(Stamp::default, exact);
     let events = gap["events"].as_i64().unwrap_or(0);
+    let types = crate::held::in_words(&gap["held"]);
     GapRow {
         from: stamp("from"),
         to: stamp("to"),
         length: length(gap["length_s"].as_i64().unwrap_or(0)),
         held: match events {
+            0 => "nothing".to_owned(),
             1 => "1 event, found by polling".to_owned(),
             many => format!("{} events, found by polling", count(many)),
         },
+        types: Inert::capped(&types, TYPES_CAP),
         status: Status::new(Tone::Good, "Filled"),
     }
+}
+
+/// What nobody has looked at yet.
+fn apart_row(row: &Value) -> Option<ApartRow> {
+    let text = |field: &str| row[field].as_str().unwrap_or_default();
+    (text("state") == "waiting").then(|| ApartRow {
+        id: text("id").to_owned(),
+        reason: Inert::line(text("reason")),
+        source: Inert::line(&format!("{} {}", text("source"), text("lane"))),
+        received: micros(text("received_at")).map_or_else(Stamp::default, exact),
+    })
 }
 
 fn dead_letter(row: &Value) -> DeadLetterRow {

@@ -104,18 +104,36 @@ async fn each_endpoint_has_its_own_secret() {
 #[tokio::test]
 async fn a_thin_event_is_kept_and_its_object_read_when_needed() {
     let stage = Stage::open().await;
-    let thin = |id: &str, object: &str| {
-        json!({"id": id, "object": "v2.core.event", "type": "v1.billing.meter.error_report_triggered", "livemode": false,
+    let thin = |id: &str, kind: &str, object: &str| {
+        json!({"id": id, "object": "v2.core.event", "type": kind, "livemode": false,
             "created": "2026-11-21T00:00:00.000Z", "context": null,
-            "related_object": {"id": object, "type": "billing.meter", "url": format!("/v1/billing/meters/{object}")}})
+            "related_object": {"id": object, "type": "invoice", "url": format!("/v1/invoices/{object}")}})
     };
-    for (row, id) in [("39", "evt_thin1"), ("40: gone", "evt_thin2")] {
-        assert_eq!(stage.deliver(&bytes(&thin(id, "mtr_gone"))).await.status, 200, "{row}");
-    }
+    let reads = || stage.counted("bursar_stripe_reads_total{class=\"enrichment\",ok=\"true\"}");
+    let resolved =
+        async |id: &str| stage.get("priya", &format!("/api/v1/events/{id}")).await.json()["resolved"].clone();
+    let before = reads();
+    let (invoice, _) = failure(&stage);
+    let unheard = thin("evt_thin1", "v1.invoice.finalized", &invoice);
+    assert_eq!(stage.deliver(&bytes(&unheard)).await.status, 200);
     stage.settle().await;
-    assert_eq!(stage.count("SELECT COUNT(*) FROM events").await, 2);
-    assert_eq!(stage.count("SELECT COUNT(*) FROM proposals").await, 0);
-    assert_eq!(stage.count("SELECT COUNT(*) FROM jobs WHERE state = 'dead'").await, 0);
+    assert_eq!((reads(), resolved("evt_thin1").await), (before, Value::Null), "39: nobody needs it");
+
+    let gone = thin("evt_thin2", "v1.invoice.payment_failed", "in_gone");
+    assert_eq!(stage.deliver(&bytes(&gone)).await.status, 200);
+    stage.settle().await;
+    assert_eq!(resolved("evt_thin2").await, "gone", "40");
+    for table in ["cases", "proposals", "jobs"] {
+        assert_eq!(stage.count(&format!("SELECT COUNT(*) FROM {table}")).await, 0, "40: no {table}");
+    }
+
+    let failed = thin("evt_thin3", "v1.invoice.payment_failed", &invoice);
+    assert_eq!(stage.deliver(&bytes(&failed)).await.status, 200);
+    stage.settle().await;
+    assert!(reads() > before, "39: read");
+    assert_eq!(resolved("evt_thin3").await, "read", "39");
+    believes_the_truth("39", &stage, &invoice).await;
+    assert_eq!(stage.count("SELECT COUNT(*) FROM events").await, 3);
 }
 
 /// A failed payment at Stripe and the event that tells of it.

@@ -57,6 +57,35 @@ async fn what_was_kept_apart_says_why_and_not_what() {
     assert_eq!((&row["object"], &row["reason"]), (&json!("quarantined_event"), &json!("not_json")));
     assert_eq!((&row["source"], &row["lane"]), (&json!("webhook"), &Value::Null));
     assert!(!page.text.contains("secret"));
+    let path = format!("/api/v1/quarantine/{}", row["id"].as_str().unwrap());
+    let whole = stage.get("olivia", &path).await.json();
+    assert_eq!(whole["text"], "a body with a secret");
+    assert_eq!(stage.get("sam", &path).await.refusal(), (403, "forbidden".to_owned()));
+    assert_eq!(stage.get("priya", "/api/v1/quarantine/quar_x").await.status, 404);
+}
+
+#[tokio::test]
+async fn what_was_kept_apart_is_an_alarm_until_somebody_tries_it_again() {
+    let stage = Stage::open().await;
+    assert_eq!(stage.get("sam", "/api/v1/status").await.json()["status"], "ok");
+    stage.deliver(b"not JSON").await;
+    let status = stage.get("sam", "/api/v1/status").await.json();
+    assert_eq!((&status["status"], &status["quarantined"]), (&json!("degraded"), &json!(1)));
+    let words = status["troubles"][0].as_str().unwrap();
+    assert!(words.starts_with("one event of Stripe's cannot be used"), "{words}");
+    let id = stage.get("priya", "/api/v1/quarantine").await.json()["data"][0]["id"].clone();
+    let path = format!("/api/v1/quarantine/{}/retry", id.as_str().unwrap());
+    for name in ["sam", "carl", "olivia"] {
+        assert_eq!(stage.post(name, &path, &json!({})).await.refusal(), (403, "forbidden".to_owned()));
+    }
+    let tried = stage.post("priya", &path, &json!({})).await;
+    assert_eq!((tried.status, &tried.json()["state"]), (200, &json!("refused")), "{}", tried.text);
+    assert!(tried.json()["why"].as_str().unwrap().contains("not JSON"), "{}", tried.text);
+    assert_eq!(stage.audited("quarantine.retried").await.len(), 1);
+    assert_eq!(stage.get("sam", "/api/v1/status").await.json()["status"], "ok", "somebody looked");
+    let unknown = stage.post("priya", "/api/v1/quarantine/quar_x/retry", &json!({})).await;
+    assert_eq!(unknown.refusal(), (404, "resource_missing".to_owned()));
+    assert_eq!(stage.audited("quarantine.retried").await.len(), 1);
 }
 
 #[tokio::test]
@@ -70,12 +99,17 @@ async fn a_backfill_reads_what_no_webhook_brought() {
     assert_eq!(stage.count("SELECT COUNT(*) FROM events WHERE source = 'backfill'").await, found);
     let again = stage.post("priya", "/api/v1/events/backfill", &body).await.json();
     assert_eq!(again["new_events"], 0, "{again}");
+    assert_eq!(first["as_of_s"], NOW_S + 1, "what the next part counts from");
     for since_s in [i64::MAX, i64::MIN, 0, -1] {
         let answer = stage.post("priya", "/api/v1/events/backfill", &json!({"since_s": since_s})).await;
         assert_eq!(answer.status, 200, "{since_s}: {}", answer.text);
     }
+    let part = json!({"since_s": 90, "until_s": 30, "as_of_s": NOW_S});
+    let answer = stage.post("priya", "/api/v1/events/backfill", &part).await.json();
+    assert_eq!((&answer["as_of_s"], &answer["until_s"]), (&json!(NOW_S), &json!(30)));
     for body in [
         json!({}),
+        json!({"since_s": 60, "until_s": "now"}),
         json!({"since_s": "yesterday"}),
         json!({"since_s": 1.5}),
         json!({"since_s": 1, "lane": "x"}),

@@ -21,6 +21,8 @@ pub struct HealthPage {
     pub pollers: Vec<PollerRow>,
     pub gaps: Vec<GapRow>,
     pub dead_letters: Vec<DeadLetterRow>,
+    /// What was set aside and nobody has looked at.
+    pub apart: Vec<ApartRow>,
     /// The reader may try them again.
     pub may_retry: bool,
     pub modes: Vec<ModeRow>,
@@ -54,6 +56,8 @@ pub struct GapRow {
     pub length: String,
     /// `12 events found by polling`.
     pub held: String,
+    /// `9 charge.succeeded, 3 invoice.paid`.
+    pub types: Inert,
     pub status: Status,
 }
 
@@ -65,6 +69,16 @@ pub struct DeadLetterRow {
     pub error: Inert,
     pub attempts: i64,
     pub since: Stamp,
+}
+
+/// An event of Stripe's that cannot be used.
+pub struct ApartRow {
+    pub id: String,
+    /// `id_with_other_content`.
+    pub reason: Inert,
+    /// The way it came, and its lane where that is known.
+    pub source: Inert,
+    pub received: Stamp,
 }
 
 /// How far a playbook may go on a lane.

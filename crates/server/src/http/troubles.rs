@@ -1,0 +1,42 @@
+//! What is wrong with the installation, in words: the same on the health page and for `bursar status`.
+
+use bursar_engine::Health;
+
+/// Each thing that somebody must look at, as the middle of a sentence. Nothing when all is well.
+pub fn troubles(health: &Health) -> Vec<String> {
+    let mut troubles: Vec<String> = Vec::new();
+    if let Some((scope, reason)) = health.kill_switches.first() {
+        troubles.push(format!("the kill switch of {scope} is thrown ({reason})"));
+    }
+    match health.queue.held {
+        0 => {}
+        1 => troubles.push("one piece of work waits for a kill switch to be reset".to_owned()),
+        many => troubles.push(format!("{many} pieces of work wait for a kill switch to be reset")),
+    }
+    if !health.unconnected.is_empty() {
+        troubles.push(format!("{} has not answered yet", health.unconnected.join(", ")));
+    }
+    troubles.extend(
+        health
+            .lanes
+            .iter()
+            .filter(|lane| lane.last_error.is_some())
+            .map(|lane| format!("{} cannot be read", lane.lane)),
+    );
+    match health.queue.dead {
+        0 => {}
+        1 => troubles.push("one job gave up".to_owned()),
+        many => troubles.push(format!("{many} jobs gave up")),
+    }
+    match health.quarantined {
+        0 => {}
+        1 => troubles.push(
+            "one event of Stripe's cannot be used and was set aside (bursar events quarantine list)"
+                .to_owned(),
+        ),
+        many => troubles.push(format!(
+            "{many} events of Stripe's cannot be used and were set aside (bursar events quarantine list)"
+        )),
+    }
+    troubles
+}
