@@ -69,6 +69,14 @@ impl Engine {
         if self.inner.clocks.business() > execution.intent.deadline_at {
             return Ok(Outcome::Absent);
         }
+        // First the turn, then the count with its fence: whoever waited until the lease was over sends nothing.
+        let turn = match open.client.turn().await {
+            Ok(turn) => turn,
+            Err(wait) => {
+                let why = "Stripe asked this account to slow down".to_owned();
+                return Ok(Outcome::Later { after: Some(wait), why, sent: false });
+            }
+        };
         if let Some(waits) = self.count_send(task, execution).await? {
             return Ok(waits);
         }
@@ -79,7 +87,7 @@ impl Engine {
             idempotency_key: &intent.idempotency_key,
             api_version: &intent.api_version,
         };
-        let answer = open.client.send(written).await;
+        let answer = open.client.send(turn, written).await;
         Ok(match answer {
             Ok(answered) => self.read_answer(task, &answered),
             Err(SendError::NotSent(why)) => Outcome::Later { after: None, why, sent: false },

@@ -56,6 +56,10 @@ pub(crate) struct Written<'a> {
     pub(crate) api_version: &'a str,
 }
 
+/// A turn in the account's rate limit, taken and not yet used.
+#[derive(Debug)]
+pub(crate) struct Turn(());
+
 impl Client {
     pub(crate) fn new(base: &str, key: SecretString, requests_per_second: u32) -> Result<Self> {
         let http = reqwest::Client::builder()
@@ -75,9 +79,16 @@ impl Client {
         })
     }
 
-    /// The same connection on behalf of a connected account.
+    /// The same connection on behalf of a connected account. Stripe limits each account by itself, and so do we: one that
+    /// is told to slow down holds up no other.
     pub(crate) fn acting_for(&self, account: &str) -> Self {
-        Self { account: Some(account.to_owned()), ..self.clone() }
+        let limiter = Arc::new(self.limiter.another());
+        Self { account: Some(account.to_owned()), limiter, ..self.clone() }
+    }
+
+    /// A turn to send an action, or how long there is none.
+    pub(crate) async fn turn(&self) -> std::result::Result<Turn, Duration> {
+        self.limiter.turn(Class::Action).await.map(Turn)
     }
 
     /// Whether the key says live.
@@ -145,8 +156,11 @@ impl Client {
     }
 
     /// Sends the stored bytes of an intent.
-    pub(crate) async fn send(&self, written: Written<'_>) -> std::result::Result<Answered, SendError> {
-        self.limiter.turn(Class::Action).await;
+    pub(crate) async fn send(
+        &self,
+        _turn: Turn,
+        written: Written<'_>,
+    ) -> std::result::Result<Answered, SendError> {
         let request = self
             .request(Method::POST, written.path, written.api_version)
             .map_err(|error| SendError::NotSent(error.to_string()))?
@@ -198,7 +212,7 @@ impl Client {
     }
 
     async fn get(&self, path: &str, query: &[(&str, &str)], class: Class) -> Result<Option<Value>> {
-        self.limiter.turn(class).await;
+        self.limiter.turn(class).await.map_err(rate_limited)?;
         let query = encode(query.iter().copied());
         let target = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
         let request = self.request(Method::GET, &target, PINNED)?;
@@ -217,7 +231,7 @@ impl Client {
             (429, _) => {
                 let after = super::answer::retry_after(answered).unwrap_or(Duration::from_secs(1));
                 self.limiter.slow_down(after);
-                Err(Error::Unavailable { on: "Stripe", why: "rate limit".to_owned(), after })
+                Err(rate_limited(after))
             }
             (400..=499, body) => {
                 let text = |field: &str| {
@@ -282,11 +296,15 @@ fn no_answer(error: SendError) -> Error {
     unavailable(why)
 }
 
+fn rate_limited(after: Duration) -> Error {
+    Error::Unavailable { on: "Stripe", why: "rate limit".to_owned(), after }
+}
+
 fn unavailable(why: String) -> Error {
     Error::Unavailable { on: "Stripe", why, after: Duration::from_secs(2) }
 }
 
-/// What went wrong, without the address, which may hold ids.
+/// What went wrong and what lay at the bottom of it, without the address, which may hold ids.
 fn without_url(error: &reqwest::Error) -> String {
     use std::error::Error as _;
     let kind = if error.is_timeout() {
@@ -296,8 +314,9 @@ fn without_url(error: &reqwest::Error) -> String {
     } else {
         "the connection broke"
     };
-    match error.source() {
-        Some(source) => format!("{kind}: {source}"),
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    match causes.last() {
+        Some(cause) => format!("{kind}: {cause}"),
         None => kind.to_owned(),
     }
 }
@@ -320,3 +339,6 @@ async fn read(mut response: Response) -> std::result::Result<Answered, String> {
     }
     Ok(answered)
 }
+
+#[cfg(test)]
+mod tests;

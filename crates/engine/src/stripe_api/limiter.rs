@@ -50,19 +50,35 @@ struct State {
 }
 
 const ONE: u64 = 1_000;
+/// How long a turn is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Limiter {
     pub(crate) fn new(per_second: u32) -> Self {
-        let per_second = u64::from(per_second.max(1));
+        Self::of_rate(u64::from(per_second.max(1)))
+    }
+
+    fn of_rate(per_second: u64) -> Self {
         let state = State { tokens: per_second * ONE, filled_at: Instant::now(), slow_until: None };
         Self { per_second, state: Mutex::new(state) }
     }
 
-    /// Waits for a turn.
-    pub(crate) async fn turn(&self, class: Class) {
+    /// A limiter of the same rate for another account.
+    pub(crate) fn another(&self) -> Self {
+        Self::of_rate(self.per_second)
+    }
+
+    /// Waits for a turn, or says how long there is none. Whoever holds a worker waits for seconds only: the others of the
+    /// pool work for other accounts.
+    pub(crate) async fn turn(&self, class: Class) -> Result<(), Duration> {
+        let give_up = Instant::now() + PATIENCE;
         while let Err(wait) = self.take(class, Instant::now()) {
+            if class != Class::Backfill && Instant::now() + wait > give_up {
+                return Err(wait);
+            }
             tokio::time::sleep(wait).await;
         }
+        Ok(())
     }
 
     /// Stripe said 429: everybody but people waits.
@@ -118,6 +134,30 @@ mod tests {
         }
         assert_eq!(interactive, 6);
         assert!(limiter.take(Class::Interactive, now + Duration::from_millis(100)).is_ok(), "it fills again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_wait_is_told_and_a_short_one_waited() {
+        let (limiter, began) = (Limiter::new(10), Instant::now());
+        limiter.slow_down(Duration::from_secs(4));
+        assert_eq!(limiter.turn(Class::Action).await, Ok(()));
+        assert_eq!(began.elapsed().as_secs(), 4);
+        limiter.slow_down(Duration::from_mins(2));
+        let told = limiter.turn(Class::Action).await.unwrap_err();
+        assert!(told > Duration::from_secs(115), "{told:?}");
+        assert_eq!(began.elapsed().as_secs(), 4, "nobody waited");
+        assert_eq!(limiter.turn(Class::Backfill).await, Ok(()), "what holds no worker may wait");
+        assert!(began.elapsed() >= Duration::from_secs(124));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_account_has_a_limit_of_its_own() {
+        let (one, began) = (Limiter::new(10), Instant::now());
+        let other = one.another();
+        one.slow_down(Duration::from_mins(5));
+        assert!(one.turn(Class::Action).await.is_err());
+        assert_eq!(other.turn(Class::Action).await, Ok(()));
+        assert_eq!(began.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]
