@@ -58,7 +58,8 @@ pub struct Receipt {
     pub object: Option<String>,
     /// Stripe's `Request-Id` where one came.
     pub request_id: Option<String>,
-    /// How we know: `answer`, `replayed answer`, `found by metadata`, `found by event`.
+    /// How we know: `answer`, `replayed answer`, `answer, settled later`, `found by metadata`, `found by event`,
+    /// `found by charge`.
     pub known_by: String,
     /// One line a changed thing: what was predicted and what is.
     pub changes: Vec<Change>,

@@ -5,6 +5,7 @@
 mod intent;
 mod lookup;
 mod outcome;
+mod payment;
 mod receipt;
 mod request;
 mod send;
@@ -69,7 +70,9 @@ impl Engine {
     async fn carry_out(&self, task: &Task<'_>, execution: Execution) -> Result<()> {
         let outcome = match execution.state {
             // Sends are counted before the socket: none counted means none happened.
-            ExecutionState::Intent if execution.sends == 0 => self.send(task, &execution).await?,
+            ExecutionState::Intent | ExecutionState::Unknown if execution.sends == 0 => {
+                self.send(task, &execution).await?
+            }
             ExecutionState::WaitingAtStripe => self.check_parked(task, &execution).await?,
             ExecutionState::Intent | ExecutionState::Unknown | ExecutionState::InDoubt => {
                 self.find_or_resend(task, &execution).await?
@@ -93,6 +96,12 @@ impl Engine {
             lookup::Found::Failed { code } => return Ok(Outcome::Refused { code, message: String::new() }),
             lookup::Found::Unknowable { why } => {
                 return Ok(Outcome::InDoubt { code: "possibly_sent".to_owned(), why });
+            }
+            lookup::Found::Wrong { why } => return Ok(Outcome::Halt { why }),
+            lookup::Found::Cut if execution.state != ExecutionState::InDoubt => return Ok(Outcome::Cut),
+            lookup::Found::Cut => {
+                let code = execution.outcome_code.clone().unwrap_or_default();
+                return Ok(Outcome::InDoubt { code, why: outcome::TOO_MUCH.to_owned() });
             }
             lookup::Found::Nothing => {}
         }

@@ -10,7 +10,8 @@ use bursar_domain::role::Role;
 use bursar_domain::time::BusinessTime;
 use bursar_domain::verdict::{Clamp, Verdict};
 use bursar_policy::{PolicySet, Question};
-use bursar_store::{Db, budgets, modes};
+use bursar_store::proposals::Proposal;
+use bursar_store::{Db, Tx, budgets, modes};
 use bursar_stripe::money::Money;
 
 use crate::home_money::HomeMoney;
@@ -125,6 +126,24 @@ pub(crate) fn home_cost(action: &Action, facts: &Facts) -> Option<Money> {
         Some(FactValue::Money { home: Some(home), .. }) => Some(home.money),
         _ => None,
     }
+}
+
+/// Gives the day of an intent back what it reserved, once it is known that the money has not gone. The caller's change of
+/// state sees to it that this happens once.
+pub(crate) async fn give_back(
+    tx: &mut Tx,
+    proposal: &Proposal,
+    intended_at: BusinessTime,
+) -> bursar_store::Result<()> {
+    let Some(cost) = home_cost(&proposal.content.action, &proposal.content.facts) else { return Ok(()) };
+    let day = day(intended_at);
+    let counter = budgets::Counter {
+        lane: &proposal.lane,
+        name: MONEY_OUT,
+        day: &day,
+        currency: cost.currency.as_str(),
+    };
+    budgets::add(tx, counter, -cost.amount).await.map(|_| ())
 }
 
 impl Engine {

@@ -1,21 +1,20 @@
-//! Did it happen? Each action declares how its effect is found: by our mark in the object's metadata, or by the event
-//! that carries our idempotency key.
+//! Did it happen? Each action declares how its effect is found: a refund by our mark in its metadata, a paid invoice by
+//! the event that carries our idempotency key or by its charges.
 
 use bursar_domain::action::Action;
 use bursar_domain::execution::Receipt;
-use bursar_domain::time::BusinessTime;
-use bursar_store::events;
 use bursar_store::executions::Execution;
 use bursar_stripe::object::{Refund, RefundStatus};
 use serde_json::Value;
 
-use super::{Task, receipt};
+use super::{Outcome, Task, receipt};
 use crate::lanes::Open;
 use crate::start::Engine;
 use crate::stripe_api::Class;
 use crate::{Error, Result};
 
-/// What a complete look came to.
+/// What a look came to.
+#[derive(Clone, Debug)]
 pub(super) enum Found {
     Effect(Receipt),
     /// Accepted, not settled.
@@ -28,16 +27,22 @@ pub(super) enum Found {
     },
     /// Every place was read to its end, and there is nothing.
     Nothing,
-    /// Nobody can be asked.
+    /// Nobody can be asked, or what was seen can be read in two ways.
     Unknowable {
         why: String,
     },
+    /// Ours, and of another amount than was approved.
+    Wrong {
+        why: String,
+    },
+    /// More objects than a look may read: nothing is known, and absence least of all.
+    Cut,
 }
 
-/// Objects a look-up reads at most; more than that is no complete read.
-const LOOK_MAX: usize = 1_000;
+/// Objects of one list that a look-up reads at most; more than that is no complete read.
+pub(super) const LOOK_MAX: usize = 1_000;
 /// Clocks differ: how long before the first send an effect may claim to have happened.
-const SLACK_S: i64 = 300;
+pub(super) const SLACK_S: i64 = 300;
 
 impl Engine {
     pub(super) async fn look_up(&self, task: &Task<'_>, execution: &Execution) -> Result<Found> {
@@ -67,7 +72,10 @@ impl Engine {
             let mark = refund.pointer("/metadata/bursar_action").and_then(Value::as_str);
             mark == Some(task.proposal.id.as_str())
         });
-        let Some(ours) = ours else { return absent(listed.complete) };
+        let Some(ours) = ours else {
+            // A list that was cut short proves no absence.
+            return Ok(if listed.complete { Found::Nothing } else { Found::Cut });
+        };
         let refund =
             Refund::from_value(ours).map_err(|error| Error::Broken(format!("a refund of ours: {error}")))?;
         match refund.status {
@@ -84,71 +92,16 @@ impl Engine {
         }
     }
 
-    async fn look_for_payment(
-        &self,
-        task: &Task<'_>,
-        open: &Open,
-        execution: &Execution,
-        invoice: &str,
-    ) -> Result<Found> {
-        let key = &execution.intent.idempotency_key;
-        let mut db = self.inner.store.read().await?;
-        let heard = events::caused_by(&mut db, &execution.intent.lane, key).await?;
-        drop(db);
-        let current = open.client.object("invoice", invoice, Class::Action).await?;
-        let Some(current) = current else { return Ok(Found::Failed { code: "resource_missing".to_owned() }) };
-        let paid = current.get("status").and_then(Value::as_str) == Some("paid");
-        let by_event = heard.is_some() || self.event_says_so(open, execution).await?;
-        match (paid, by_event) {
-            (true, true) => Ok(Found::Effect(receipt::of_found(task, &current, "found by event"))),
-            // Our request was carried out and the payment failed: a decline is an answer.
-            (false, true) => Ok(Found::Failed { code: "card_declined".to_owned() }),
-            (_, false) => Ok(Found::Nothing),
-        }
-    }
-
-    /// The universal look-up: an event whose request carries our key.
-    async fn event_says_so(&self, open: &Open, execution: &Execution) -> Result<bool> {
-        let since = execution.first_sent_at.map_or(0, BusinessTime::unix_s) - SLACK_S;
-        let since = since.to_string();
-        let listed =
-            open.client.list("event", &[("created[gte]", since.as_str())], LOOK_MAX, Class::Action).await?;
-        let ours = listed.items.iter().any(|event| {
-            event.pointer("/request/idempotency_key").and_then(Value::as_str)
-                == Some(execution.intent.idempotency_key.as_str())
-        });
-        if !ours && !listed.complete {
-            return Err(incomplete());
-        }
-        Ok(ours)
-    }
-
     /// What was parked at Stripe, or accepted and not settled: waited for, never resent.
-    pub(super) async fn check_parked(
-        &self,
-        task: &Task<'_>,
-        execution: &Execution,
-    ) -> Result<super::Outcome> {
+    pub(super) async fn check_parked(&self, task: &Task<'_>, execution: &Execution) -> Result<Outcome> {
         Ok(match self.look_up(task, execution).await? {
-            Found::Effect(receipt) => super::Outcome::Done(receipt),
-            Found::Failed { code } => super::Outcome::Refused { code, message: String::new() },
-            Found::Parked { object } => super::Outcome::Parked { request: object },
-            Found::Nothing | Found::Unknowable { .. } => {
-                super::Outcome::Parked { request: execution.waiting_for.clone().unwrap_or_default() }
-            }
+            Found::Effect(receipt) => Outcome::Done(receipt),
+            Found::Failed { code } => Outcome::Refused { code, message: String::new() },
+            Found::Parked { object } => Outcome::Parked { request: object },
+            Found::Nothing => Outcome::Parked { request: execution.waiting_for.clone().unwrap_or_default() },
+            Found::Unknowable { why } => Outcome::InDoubt { code: "possibly_sent".to_owned(), why },
+            Found::Wrong { why } => Outcome::Halt { why },
+            Found::Cut => Outcome::Cut,
         })
-    }
-}
-
-fn absent(complete: bool) -> Result<Found> {
-    if complete { Ok(Found::Nothing) } else { Err(incomplete()) }
-}
-
-/// A list that was cut short proves no absence.
-fn incomplete() -> Error {
-    Error::Unavailable {
-        on: "Stripe",
-        why: "more objects than a look-up may read; a person must look".to_owned(),
-        after: std::time::Duration::from_mins(5),
     }
 }

@@ -12,7 +12,7 @@ use bursar_store::audit::{self, Record, Table};
 use bursar_store::executions::{self, Execution, Progress};
 use bursar_store::jobs::{self, Clock, Counts, NewJob};
 use bursar_store::tasks::{self, NewTask};
-use bursar_store::{Tx, budgets, cases, modes, objects, proposals};
+use bursar_store::{Tx, cases, modes, objects, proposals};
 use futures_util::FutureExt as _;
 use serde_json::json;
 
@@ -24,6 +24,12 @@ use crate::{Result, cards, govern};
 
 /// The code of an answer that Stripe keeps and replays: asking again tells nothing new.
 pub(super) const STORED: &str = "stored_answer";
+
+/// A look that could not be finished.
+pub(super) const TOO_MUCH: &str = "Stripe holds more about it than a look-up reads; whether it happened is not known, and nothing is sent again";
+/// How often such a look is tried before a person is called, and how long it rests in between.
+const CUT_LOOKS_MAX: i64 = 3;
+const CUT_EVERY: Duration = Duration::from_mins(5);
 
 #[derive(Clone, Debug)]
 pub(super) enum Outcome {
@@ -48,6 +54,8 @@ pub(super) enum Outcome {
     },
     /// A complete look found nothing.
     Absent,
+    /// A look could not be finished: there was too much to read.
+    Cut,
     InDoubt {
         code: String,
         why: String,
@@ -69,6 +77,8 @@ struct Verdict {
     receipt: Option<Receipt>,
     /// Come back after this long; the job ends where nothing is named.
     again: Option<Duration>,
+    /// Whether coming back counts as a failure of the job.
+    counts: Counts,
     halt: bool,
 }
 
@@ -88,6 +98,7 @@ impl Verdict {
             absent_since: None,
             receipt: None,
             again: None,
+            counts: Counts::No,
             halt: false,
         }
     }
@@ -102,6 +113,7 @@ impl Verdict {
             absent_since: None,
             receipt: None,
             again: Some(again),
+            counts: Counts::No,
             halt: false,
         }
     }
@@ -117,7 +129,7 @@ impl Engine {
         execution: &Execution,
         outcome: Outcome,
     ) -> Result<()> {
-        let verdict = verdict_of(outcome, execution, self.inner.clocks.machine());
+        let verdict = verdict_of(outcome, execution, task.job.attempts, self.inner.clocks.machine());
         let now = self.inner.clocks.business();
         let work = Work {
             engine: self.clone(),
@@ -151,7 +163,7 @@ impl Engine {
     }
 }
 
-fn verdict_of(outcome: Outcome, execution: &Execution, machine: MachineTime) -> Verdict {
+fn verdict_of(outcome: Outcome, execution: &Execution, attempts: i64, machine: MachineTime) -> Verdict {
     match outcome {
         Outcome::Done(receipt) => Verdict {
             receipt: Some(receipt),
@@ -183,6 +195,7 @@ fn verdict_of(outcome: Outcome, execution: &Execution, machine: MachineTime) -> 
             Verdict::waits(ExecutionState::Unknown, Some(STORED.to_owned()), why, Duration::from_secs(1))
         }
         Outcome::Absent => absent(execution, machine),
+        Outcome::Cut => cut(execution, attempts),
         Outcome::InDoubt { code, why } => {
             Verdict::ends(ExecutionState::InDoubt, ProposalState::InDoubt, Some(code), Some(why))
         }
@@ -229,6 +242,31 @@ fn absent(execution: &Execution, machine: MachineTime) -> Verdict {
     }
 }
 
+/// What cannot be read to its end proves nothing. It is tried a few times, then a person is called: waiting for ever would
+/// tell nobody.
+fn cut(execution: &Execution, attempts: i64) -> Verdict {
+    if attempts >= CUT_LOOKS_MAX {
+        let code = Some("look_up_incomplete".to_owned());
+        return Verdict::ends(
+            ExecutionState::InDoubt,
+            ProposalState::InDoubt,
+            code,
+            Some(TOO_MUCH.to_owned()),
+        );
+    }
+    let parked = execution.state == ExecutionState::WaitingAtStripe;
+    let state = if parked { ExecutionState::WaitingAtStripe } else { ExecutionState::Unknown };
+    let code = execution.outcome_code.clone();
+    let waits = Verdict::waits(state, code, TOO_MUCH.to_owned(), CUT_EVERY);
+    Verdict {
+        // By what it waits for, what is parked is known again.
+        waiting_for: if parked { execution.waiting_for.clone() } else { waits.waiting_for.clone() },
+        absent_since: execution.absent_since,
+        counts: Counts::Yes,
+        ..waits
+    }
+}
+
 /// What the transaction works with.
 struct Work {
     engine: Engine,
@@ -269,8 +307,8 @@ impl Work {
             Some(after) => {
                 let after = i64::try_from(after.as_micros()).unwrap_or(i64::MAX);
                 let why = verdict.why.as_deref().unwrap_or_default();
-                jobs::put_back(tx, &self.job, Clock::Machine, self.at.saturating_add(after), why, Counts::No)
-                    .await?;
+                let due = self.at.saturating_add(after);
+                jobs::put_back(tx, &self.job, Clock::Machine, due, why, verdict.counts).await?;
             }
         }
         Ok(())
@@ -308,7 +346,7 @@ impl Work {
             proposals::advance(tx, &self.proposal.id, self.proposal.state, state, self.now, why).await?;
         }
         if matches!(state, ProposalState::Refused | ProposalState::NoEffect) {
-            self.give_back(tx).await?;
+            govern::give_back(tx, &self.proposal, self.execution.intent.intended_at).await?;
         }
         if let (Action::CreateTask { title, body, role }, ProposalState::Done) = (action, state) {
             let new = NewTask {
@@ -354,22 +392,6 @@ impl Work {
             settle_own_case(tx, &keyring, self.case.clone(), outcome.trim(), self.now, self.at).await?;
         }
         jobs::add_many(tx, self.wake.iter()).await?;
-        Ok(())
-    }
-
-    async fn give_back(&self, tx: &mut Tx) -> Result<()> {
-        let Some(cost) = govern::home_cost(&self.proposal.content.action, &self.proposal.content.facts)
-        else {
-            return Ok(());
-        };
-        let day = govern::day(self.execution.intent.intended_at);
-        let counter = budgets::Counter {
-            lane: &self.proposal.lane,
-            name: govern::MONEY_OUT,
-            day: &day,
-            currency: cost.currency.as_str(),
-        };
-        budgets::add(tx, counter, -cost.amount).await?;
         Ok(())
     }
 }

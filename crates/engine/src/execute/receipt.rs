@@ -28,11 +28,26 @@ pub(super) fn mismatch(action: &Action, object: &Value) -> Option<String> {
             text("/object") != "invoice"
                 || text("/id") != invoice.as_str()
                 || text("/currency") != amount.currency.as_str()
+                || (text("/status") == "paid" && took_another_amount(object, amount.amount))
         }
         Action::CreatePortalSession { customer } => id_of("customer") != customer.as_str(),
         Action::SendMail(_) | Action::CreateTask { .. } => false,
     };
     wrong.then(|| "Stripe's answer is about something else than was asked".to_owned())
+}
+
+/// Whether a paid invoice was paid with another amount than was approved. The invoice's own total also counts what was
+/// paid before; the payment that takes what remains due is exact.
+fn took_another_amount(invoice: &Value, approved: i64) -> bool {
+    paid_now(invoice).is_some_and(|paid| paid != approved)
+        || invoice.get("amount_paid").and_then(Value::as_i64).is_none_or(|total| total < approved)
+}
+
+/// What the payment that takes what remains due has taken, where Stripe shows it.
+fn paid_now(invoice: &Value) -> Option<i64> {
+    let payments = invoice.pointer("/payments/data")?.as_array()?;
+    let of_the_rest = |payment: &&Value| payment.get("is_default").and_then(Value::as_bool) == Some(true);
+    payments.iter().find(of_the_rest)?.get("amount_paid")?.as_i64()
 }
 
 /// A successful answer: done, or accepted and not yet settled.
@@ -49,6 +64,12 @@ pub(super) fn read(task: &Task<'_>, object: &Value, answered: &Answered) -> Outc
             }
             _ => {}
         }
+    }
+    // A method that takes days: accepted, and the invoice is open until the money is there.
+    if let Action::PayInvoice { invoice, .. } = &task.proposal.content.action
+        && object.get("status").and_then(Value::as_str) != Some("paid")
+    {
+        return Outcome::Parked { request: invoice.as_str().to_owned() };
     }
     let mut receipt = of_found(task, object, if answered.replayed { "replayed answer" } else { "answer" });
     receipt.request_id.clone_from(&answered.request_id);
@@ -76,7 +97,9 @@ pub(super) fn of_found(task: &Task<'_>, object: &Value, known_by: &str) -> Recei
                 charge.map(|charge| charge.refundable().amount.into()),
             );
         }
-        Action::PayInvoice { .. } => {
+        Action::PayInvoice { amount, .. } => {
+            let paid = paid_now(object).map(Value::from);
+            change("payment.amount", Some(amount.amount.into()), paid);
             change("invoice.status", Some("paid".into()), object.get("status").cloned());
             change("invoice.amount_remaining", Some(0.into()), object.get("amount_remaining").cloned());
         }

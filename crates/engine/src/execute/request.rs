@@ -76,7 +76,8 @@ pub(crate) fn of(action: &Action, proposal: &ProposalId) -> Result<Request> {
             )
         }
         Action::PayInvoice { invoice, payment_method, .. } => {
-            let mut pairs = vec![("off_session", "true")];
+            // The payments show what was taken now; the invoice alone only what was taken in all.
+            let mut pairs = vec![("off_session", "true"), ("expand[]", "payments")];
             if let Some(method) = payment_method {
                 pairs.push(("payment_method", method.as_str()));
             }
@@ -122,6 +123,18 @@ mod tests {
                 "charge=ch_1&amount=64000&reason=duplicate&metadata[bursar_action]={proposal}&expand[]=charge"
             )
         );
+    }
+
+    #[test]
+    fn a_payment_asks_to_see_what_was_taken() {
+        let action = Action::PayInvoice {
+            invoice: "in_1".parse().unwrap(),
+            amount: Money::new(4_900, Currency::USD),
+            payment_method: Some("pm_1".parse().unwrap()),
+        };
+        let request = of(&action, &ProposalId::from_entropy([1; 16])).unwrap();
+        assert_eq!(request.path(), "/v1/invoices/in_1/pay");
+        assert_eq!(request.body(), b"off_session=true&expand[]=payments&payment_method=pm_1");
     }
 
     #[test]

@@ -249,6 +249,10 @@ async fn what_should_never_be_said_stops_the_lane_and_calls_a_person() {
     .await;
     let another = Harm::Change { pointer: "/id", to: json!("in_another") };
     ended.push(try_row(Verb::Pay, row("another invoice", another, InDoubt, 1)).await);
+    for pointer in ["/amount_paid", "/payments/data/0/amount_paid"] {
+        let less = Harm::Change { pointer, to: json!(1) };
+        ended.push(try_row(Verb::Pay, row("another amount", less, InDoubt, 1)).await);
+    }
     let more = Harm::Change { pointer: "/amount", to: json!(5_001) };
     ended.push(try_row(Verb::Refund, row("another amount", more, InDoubt, 1)).await);
     for (scene, _) in ended {

@@ -71,7 +71,7 @@ struct Desk {
     stripe: FakeStripe,
     rules: Mutex<Vec<Rule>>,
     written: Mutex<Vec<Written>>,
-    reads: Mutex<usize>,
+    asked: Mutex<Vec<String>>,
     closed: AtomicBool,
 }
 
@@ -89,7 +89,7 @@ impl Gate {
             stripe,
             rules: Mutex::default(),
             written: Mutex::default(),
-            reads: Mutex::default(),
+            asked: Mutex::default(),
             closed: AtomicBool::new(false),
         });
         let serving = Mutex::new(tokio::spawn(serve(listener, Arc::clone(&desk))));
@@ -138,7 +138,12 @@ impl Gate {
 
     /// How often something was read.
     pub fn reads(&self) -> usize {
-        *self.desk.reads.lock().unwrap()
+        self.desk.asked.lock().unwrap().len()
+    }
+
+    /// Everything that was read so far, with its query.
+    pub fn asked(&self) -> Vec<String> {
+        self.desk.asked.lock().unwrap().clone()
     }
 }
 
@@ -167,7 +172,7 @@ async fn answer(desk: &Desk, request: Request<Body>) -> io::Result<Response<Body
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, 1 << 20).await.map_err(|_| cut())?;
     if parts.method == "GET" {
-        *desk.reads.lock().unwrap() += 1;
+        desk.asked.lock().unwrap().push(parts.uri.to_string());
     } else {
         desk.written.lock().unwrap().push(written(parts.uri.path(), &parts.headers, &body));
     }

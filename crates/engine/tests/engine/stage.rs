@@ -20,6 +20,8 @@ pub struct Failed {
     pub event: Value,
     pub invoice: String,
     pub customer: String,
+    /// The connected account it is on, if it is on one.
+    pub account: Option<String>,
 }
 
 impl Stage {
@@ -49,31 +51,67 @@ impl Stage {
 
     /// A paid charge in dollars.
     pub fn charge(&self, amount: i64) -> String {
-        let made = self.trigger("payment_intent.succeeded", json!({"amount": amount}));
+        self.charge_on(None, amount)
+    }
+
+    /// The same on a connected account.
+    pub fn charge_on(&self, account: Option<&str>, amount: i64) -> String {
+        let made = self.trigger("payment_intent.succeeded", json!({"amount": amount, "account": account}));
         Self::of_kind(&made, "charge")["id"].as_str().unwrap().to_owned()
     }
 
     pub fn failed_invoice(&self, decline_code: &str) -> Failed {
-        let made = self.trigger("invoice.payment_failed", json!({"decline_code": decline_code}));
+        self.failed_invoice_on(None, decline_code)
+    }
+
+    /// The same on a connected account.
+    pub fn failed_invoice_on(&self, account: Option<&str>, decline_code: &str) -> Failed {
+        let wish = json!({"decline_code": decline_code, "account": account});
+        let made = self.trigger("invoice.payment_failed", wish);
         let id = |kind| Self::of_kind(&made, kind)["id"].as_str().unwrap().to_owned();
-        Failed { invoice: id("invoice"), customer: id("customer"), event: made["event"].clone() }
+        Failed {
+            invoice: id("invoice"),
+            customer: id("customer"),
+            event: made["event"].clone(),
+            account: account.map(str::to_owned),
+        }
     }
 
     /// A call as somebody else with a key would make it, past the gate's eyes.
     pub async fn call(&self, method: &str, path: &str, form: &[(&str, &str)]) -> Value {
+        self.call_on(None, method, path, form).await
+    }
+
+    /// The same on a connected account.
+    pub async fn call_on(
+        &self,
+        account: Option<&str>,
+        method: &str,
+        path: &str,
+        form: &[(&str, &str)],
+    ) -> Value {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
         let request = self.client.request(method.clone(), format!("{}{path}", self.gate.url()));
         let request = if method == "GET" { request.query(form) } else { request.form(form) };
+        let request = match account {
+            Some(account) => request.header("stripe-account", account),
+            None => request,
+        };
         request.bearer_auth(self.stripe.secret_key()).send().await.unwrap().json().await.unwrap()
     }
 
     /// The customer gives a card that works, and the invoice is to be paid with it.
     pub async fn give_working_card(&self, failed: &Failed) -> String {
-        let attach = "/v1/payment_methods/pm_card_visa/attach";
-        let card = self.call("POST", attach, &[("customer", &failed.customer)]).await;
+        self.give_card(failed, "pm_card_visa").await
+    }
+
+    /// The same with any of Stripe's test cards.
+    pub async fn give_card(&self, failed: &Failed, card: &str) -> String {
+        let (attach, on) = (format!("/v1/payment_methods/{card}/attach"), failed.account.as_deref());
+        let card = self.call_on(on, "POST", &attach, &[("customer", &failed.customer)]).await;
         let card = card["id"].as_str().unwrap_or_else(|| panic!("{card}")).to_owned();
         let path = format!("/v1/invoices/{}", failed.invoice);
-        let changed = self.call("POST", &path, &[("default_payment_method", &card)]).await;
+        let changed = self.call_on(on, "POST", &path, &[("default_payment_method", &card)]).await;
         assert_eq!(changed["default_payment_method"], card.as_str(), "{changed}");
         card
     }
