@@ -146,11 +146,11 @@ impl Attempts {
         }
         let (mut intent, mut charges) = (None, Vec::new());
         for payment in &payments.items {
-            let payment = InvoicePayment::from_value(payment).map_err(unreadable)?;
+            let payment = InvoicePayment::from_value(payment).map_err(|error| unreadable(&error))?;
             if let Some(charge) = &payment.charge
                 && let Some(charge) = client.object("charge", charge.id().as_str(), Class::Action).await?
             {
-                charges.push(Charge::from_value(&charge).map_err(unreadable)?);
+                charges.push(Charge::from_value(&charge).map_err(|error| unreadable(&error))?);
             }
             let Some(id) = payment.payment_intent.as_ref().map(|intent| intent.id().as_str()) else {
                 continue;
@@ -161,16 +161,16 @@ impl Attempts {
                 return Ok(None);
             }
             for charge in &listed.items {
-                charges.push(Charge::from_value(charge).map_err(unreadable)?);
+                charges.push(Charge::from_value(charge).map_err(|error| unreadable(&error))?);
             }
             if payment.is_default
                 && let Some(held) = client.object("payment_intent", id, Class::Action).await?
             {
-                intent = Some(PaymentIntent::from_value(&held).map_err(unreadable)?);
+                intent = Some(PaymentIntent::from_value(&held).map_err(|error| unreadable(&error))?);
             }
         }
         shown["payments"] = json!({"object": "list", "data": payments.items, "has_more": false});
-        let invoice = Invoice::from_value(&shown).map_err(unreadable)?;
+        let invoice = Invoice::from_value(&shown).map_err(|error| unreadable(&error))?;
         Ok(Some(Attempts { invoice, shown, intent, charges }))
     }
 
@@ -267,7 +267,7 @@ impl Attempts {
     }
 }
 
-fn unreadable(error: ObjectError) -> Error {
+fn unreadable(error: &ObjectError) -> Error {
     Error::Broken(format!("what pays an invoice cannot be read, so nothing is sent: {error}"))
 }
 
