@@ -59,7 +59,7 @@ pub struct Receipt {
     /// Stripe's `Request-Id` where one came.
     pub request_id: Option<String>,
     /// How we know: `answer`, `replayed answer`, `answer, settled later`, `found by metadata`, `found by event`,
-    /// `found by charge`.
+    /// `found by charge`, `a person`.
     pub known_by: String,
     /// One line a changed thing: what was predicted and what is.
     pub changes: Vec<Change>,
@@ -87,6 +87,15 @@ impl Change {
         self.predicted.is_some() && self.predicted == self.actual
     }
 }
+
+/// Outcome codes of what ended without having left this machine.
+pub const WITHDRAWN: &str = "withdrawn";
+pub const TOO_LATE: &str = "too_late";
+/// The outcome code of what a person settled who looked at it themselves.
+pub const BY_HAND: &str = "settled_by_hand";
+
+/// How long something waits at Stripe's own approvals where Stripe does not say.
+pub const STRIPE_APPROVAL: std::time::Duration = std::time::Duration::from_hours(7 * 24);
 
 /// The oldest age at which a v1 idempotency key is still trusted to protect a resend: Stripe keeps keys at least 24 h.
 pub const KEY_TRUSTED: std::time::Duration = std::time::Duration::from_hours(23);

@@ -12,8 +12,8 @@ use bursar_domain::mode::Mode;
 use bursar_playbooks::{Classified, Plan, Playbook};
 use bursar_store::cases;
 use bursar_store::jobs::{self, Clock, Job, NewJob};
-use bursar_store::seal::NO_SUBJECT;
 use bursar_store::modes;
+use bursar_store::seal::NO_SUBJECT;
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 

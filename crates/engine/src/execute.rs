@@ -2,9 +2,12 @@
 //! facts; judge again with the votes; one transaction with the budget and the intent; only then a socket; outcome and
 //! audit entry together. An intent that may have been sent is looked up before anything is sent again.
 
+mod again;
+pub(crate) mod budget;
 mod intent;
 mod lookup;
 mod outcome;
+mod parked;
 mod payment;
 mod receipt;
 mod request;
@@ -22,6 +25,7 @@ use crate::crash_point::CrashPoint;
 use crate::start::Engine;
 use crate::{Error, Result};
 
+pub(crate) use again::let_go;
 pub(crate) use request::{idempotency_key, of as request_of};
 
 use outcome::Outcome;
@@ -62,6 +66,7 @@ impl Engine {
                 // Voided, or judged again as something else: the transaction that said so also finished the job.
                 None => Ok(()),
             },
+            Some(execution) if execution.never_left() => self.take_up(&task, execution).await,
             Some(execution) => self.carry_out(&task, execution).await,
         }
     }
@@ -70,10 +75,11 @@ impl Engine {
     async fn carry_out(&self, task: &Task<'_>, execution: Execution) -> Result<()> {
         let outcome = match execution.state {
             // Sends are counted before the socket: none counted means none happened.
-            ExecutionState::Intent | ExecutionState::Unknown if execution.sends == 0 => {
-                self.send(task, &execution).await?
+            _ if execution.never_left() => self.send(task, &execution).await?,
+            ExecutionState::WaitingAtStripe => {
+                let outcome = self.check_parked(task, &execution).await?;
+                self.unless_decided(task, &execution, outcome)
             }
-            ExecutionState::WaitingAtStripe => self.check_parked(task, &execution).await?,
             ExecutionState::Intent | ExecutionState::Unknown | ExecutionState::InDoubt => {
                 self.find_or_resend(task, &execution).await?
             }

@@ -81,6 +81,16 @@ async fn clamp(db: &mut Db, motion: Motion<'_>, standing: &Standing) -> Result<C
     })
 }
 
+/// The kill switch that stops an actor on a lane, and why it was thrown.
+pub(crate) async fn stopped(
+    db: &mut Db,
+    lane: &str,
+    actor: &Actor,
+) -> bursar_store::Result<Option<(String, String)>> {
+    let scopes = scopes(lane, actor);
+    Ok(modes::killed(db).await?.into_iter().find(|(scope, _)| scopes.contains(scope)))
+}
+
 /// The kill switches that stop an actor on a lane.
 pub(crate) fn scopes(lane: &str, actor: &Actor) -> [String; 3] {
     ["all".to_owned(), format!("lane:{lane}"), actor.key()]

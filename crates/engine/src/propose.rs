@@ -23,7 +23,7 @@ use serde_json::json;
 
 use crate::govern::Judged;
 use crate::start::Engine;
-use crate::{Error, Result};
+use crate::{Error, Result, execute};
 
 /// What somebody wants, judged.
 #[derive(Clone, Debug)]
@@ -227,8 +227,8 @@ pub(crate) struct Ending {
     pub(crate) entry: AuditId,
 }
 
-/// Ends an open proposal. One whose intent is durable is not touched: what may have been sent must be followed to its
-/// end. Answers whether it was ended.
+/// Ends an open proposal, and with it an intent of which surely nothing left. What may have been sent is not touched: it
+/// must be followed to its end. Answers whether it was ended.
 pub(crate) async fn end(
     tx: &mut Tx,
     keyring: &Keyring,
@@ -236,7 +236,8 @@ pub(crate) async fn end(
     ending: Ending,
 ) -> bursar_store::Result<bool> {
     let Some(proposal) = proposals::get(tx, keyring, id).await? else { return Ok(false) };
-    if !proposal.state.is_open() || executions::of_proposal(tx, keyring, id).await?.is_some() {
+    let execution = executions::of_proposal(tx, keyring, id).await?;
+    if !proposal.state.is_open() || execution.as_ref().is_some_and(|execution| !execution.never_left()) {
         return Ok(false);
     }
     proposals::advance(tx, id, proposal.state, ending.to, ending.now, Some(&ending.why)).await?;
@@ -248,7 +249,13 @@ pub(crate) async fn end(
         data["approval"] = approval.id.as_str().into();
         jobs::drop_queued(tx, "expire", &format!("expire:{}", approval.id)).await?;
     }
-    let commits = vec![audit::commitment(tx, Table::ProposalEnds, id.as_str()).await?];
+    let mut commits = vec![audit::commitment(tx, Table::ProposalEnds, id.as_str()).await?];
+    if let Some(execution) = execution {
+        let id = execution.intent.id;
+        execute::let_go(tx, &proposal.lane, &id, ending.now).await?;
+        data["execution"] = id.as_str().into();
+        commits.push(audit::commitment(tx, Table::ExecutionEnds, id.as_str()).await?);
+    }
     let record = Record {
         id: ending.entry,
         at: ending.at,

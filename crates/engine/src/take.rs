@@ -122,11 +122,14 @@ impl Engine {
         };
         let mut follow_up = Vec::new();
         if let Some(mut object) = seen.object.take() {
-            self.notice_reversal(&object).await?;
+            self.notice_reversal(&job.lane, &object).await?;
             if !listeners.is_empty() {
                 self.name_customer(db, &job.lane, &mut object).await?;
                 follow_up = self.wake(db, &job.lane, (event.occurrence(), &object), &listeners).await?;
             }
+        }
+        if let Some(open) = self.inner.lanes.get(&job.lane) {
+            follow_up.extend(self.heard_from_stripes_people(db, &open.lane, event).await?);
         }
         Ok(Taken { job: job.clone(), seen, follow_up })
     }

@@ -246,8 +246,16 @@ CREATE TABLE executions (
     deadline_at BIGINT NOT NULL,
     first_sent_at BIGINT,
     sends BIGINT NOT NULL,
+    -- Of the sends, those that may have arrived.
+    maybe_sent BIGINT NOT NULL,
+    -- What it holds of a day's budget; nothing once that was given back.
+    reserved_day TEXT,
+    reserved BIGINT,
+    reserved_currency TEXT,
     state TEXT NOT NULL,
     waiting_for TEXT,
+    -- Until when Stripe's own approval can be given, business time.
+    waiting_until BIGINT,
     absent_since BIGINT,
     outcome_at BIGINT,
     outcome_code TEXT,

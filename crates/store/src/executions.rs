@@ -5,6 +5,8 @@ use bursar_domain::canonical::hash_hex;
 use bursar_domain::execution::{ExecutionState, Receipt};
 use bursar_domain::id::{CaseId, ExecutionId, ProposalId};
 use bursar_domain::time::{BusinessTime, MachineTime};
+use bursar_stripe::currency::Currency;
+use bursar_stripe::money::Money;
 
 use crate::seal::Keyring;
 use crate::{Db, Error, Result, Row, Tx, params};
@@ -35,14 +37,36 @@ pub struct Intent {
 pub struct Execution {
     pub intent: Intent,
     pub state: ExecutionState,
+    /// When the first of those was sent that may have arrived.
     pub first_sent_at: Option<BusinessTime>,
     pub sends: i64,
+    /// Of the sends, those that may have arrived.
+    pub maybe_sent: i64,
+    /// What it holds of a day's budget; nothing once that was given back.
+    pub reserved: Option<Reserved>,
     pub waiting_for: Option<String>,
+    /// Until when Stripe's own approval can be given.
+    pub waiting_until: Option<BusinessTime>,
     /// When the first complete read found nothing.
     pub absent_since: Option<MachineTime>,
     pub outcome_at: Option<BusinessTime>,
     pub outcome_code: Option<String>,
     pub receipt: Option<Receipt>,
+}
+
+impl Execution {
+    /// Whether surely nothing has left this machine, and nothing is known of an end.
+    pub fn never_left(&self) -> bool {
+        self.maybe_sent == 0 && matches!(self.state, ExecutionState::Intent | ExecutionState::Unknown)
+    }
+}
+
+/// What an execution holds of a day's budget.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reserved {
+    /// The UTC day of business time, `2026-11-21`.
+    pub day: String,
+    pub money: Money,
 }
 
 fn purpose(id: &str) -> String {
@@ -55,8 +79,8 @@ pub async fn add(tx: &mut Tx, keyring: &Keyring, intent: &Intent, at: i64) -> Re
     let request_hash = hash_hex(&sealed);
     let sql = "INSERT INTO executions (id, lane, proposal_id, case_id, verb, digest, idempotency_key, request_method,
                    request_path, request_hash, api_version, account, subject, request, intended_at, deadline_at, sends,
-                   state)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0, 'intent')";
+                   maybe_sent, state)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0, 0, 'intent')";
     let row = params![
         intent.id.as_str(),
         &intent.lane,
@@ -78,13 +102,58 @@ pub async fn add(tx: &mut Tx, keyring: &Keyring, intent: &Intent, at: i64) -> Re
     tx.execute(sql, row).await.map(|_| ())
 }
 
-/// Counts a send before the socket is opened, and remembers the first. What an earlier send came to is forgotten: from
-/// here on this one may have happened.
+/// Counts a send before the socket is opened, and remembers the first that may have arrived. What an earlier send came to
+/// is forgotten: from here on this one may have happened.
 pub async fn mark_sent(tx: &mut Tx, id: &ExecutionId, now: BusinessTime) -> Result<()> {
-    let sql = "UPDATE executions SET sends = sends + 1, first_sent_at = COALESCE(first_sent_at, $1), state = 'unknown',
+    let sql = "UPDATE executions SET sends = sends + 1, maybe_sent = maybe_sent + 1,
+                   first_sent_at = CASE WHEN maybe_sent = 0 THEN $1 ELSE first_sent_at END, state = 'unknown',
                    outcome_code = NULL
                WHERE id = $2 AND state IN ('intent', 'unknown')";
     tx.execute_one("the execution has ended", sql, params![now.micros(), id.as_str()]).await
+}
+
+/// The last send that was counted surely did not leave.
+pub async fn mark_not_sent(tx: &mut Tx, id: &ExecutionId) -> Result<()> {
+    let sql = "UPDATE executions SET maybe_sent = maybe_sent - 1 WHERE id = $1 AND maybe_sent > 0";
+    tx.execute_one("nothing was counted as sent", sql, params![id.as_str()]).await
+}
+
+/// Notes what it holds of a day's budget.
+pub async fn reserve(tx: &mut Tx, id: &ExecutionId, reserved: &Reserved) -> Result<()> {
+    let sql = "UPDATE executions SET reserved_day = $1, reserved = $2, reserved_currency = $3
+               WHERE id = $4 AND reserved IS NULL";
+    let row = params![&reserved.day, reserved.money.amount, reserved.money.currency.as_str(), id.as_str()];
+    tx.execute_one("it holds something of a budget already", sql, row).await
+}
+
+/// Takes from it what it holds of a day's budget, so that nobody can give that back twice.
+pub async fn release(tx: &mut Tx, id: &ExecutionId) -> Result<Option<Reserved>> {
+    let sql = "SELECT reserved_day, reserved, reserved_currency FROM executions WHERE id = $1";
+    let Some(row) = tx.first(sql, params![id.as_str()]).await? else { return Ok(None) };
+    let held = reserved(&row)?;
+    if held.is_some() {
+        let sql = "UPDATE executions SET reserved_day = NULL, reserved = NULL, reserved_currency = NULL
+                   WHERE id = $1 AND reserved IS NOT NULL";
+        tx.execute_one("somebody else gave it back", sql, params![id.as_str()]).await?;
+    }
+    Ok(held)
+}
+
+fn reserved(row: &Row) -> Result<Option<Reserved>> {
+    let (Some(day), Some(amount), Some(currency)) =
+        (row.opt_text("reserved_day")?, row.opt_int("reserved")?, row.opt_text("reserved_currency")?)
+    else {
+        return Ok(None);
+    };
+    let currency = Currency::parse(&currency)
+        .map_err(|_| Error::corrupt("executions", "reserved_currency", currency))?;
+    Ok(Some(Reserved { day, money: Money::new(amount, currency) }))
+}
+
+/// Until when what is parked at Stripe can be agreed to there; nothing where no limit holds.
+pub async fn wait_until(tx: &mut Tx, id: &ExecutionId, until: Option<BusinessTime>) -> Result<()> {
+    let sql = "UPDATE executions SET waiting_until = $1 WHERE id = $2";
+    tx.execute(sql, params![until.map(BusinessTime::micros), id.as_str()]).await.map(|_| ())
 }
 
 /// What is now known of an execution that is not final.
@@ -121,8 +190,9 @@ pub async fn record(tx: &mut Tx, id: &ExecutionId, progress: &Progress<'_>, now:
 }
 
 const COLUMNS: &str = "id, lane, proposal_id, case_id, verb, digest, idempotency_key, request_method, request_path, \
-                       api_version, account, subject, request, intended_at, deadline_at, first_sent_at, sends, state, \
-                       waiting_for, absent_since, outcome_at, outcome_code, receipt";
+                       api_version, account, subject, request, intended_at, deadline_at, first_sent_at, sends, \
+                       maybe_sent, reserved_day, reserved, reserved_currency, state, waiting_for, waiting_until, \
+                       absent_since, outcome_at, outcome_code, receipt";
 
 async fn from_row(db: &mut Db, keyring: &Keyring, row: &Row) -> Result<Execution> {
     let (id, lane, subject) = (row.text("id")?, row.text("lane")?, row.text("subject")?);
@@ -151,7 +221,10 @@ async fn from_row(db: &mut Db, keyring: &Keyring, row: &Row) -> Result<Execution
         state: row.parse("executions", "state", ExecutionState::parse)?,
         first_sent_at: time("first_sent_at")?,
         sends: row.int("sends")?,
+        maybe_sent: row.int("maybe_sent")?,
+        reserved: reserved(row)?,
         waiting_for: row.opt_text("waiting_for")?,
+        waiting_until: time("waiting_until")?,
         absent_since: row.opt_int("absent_since")?.map(MachineTime::from_micros),
         outcome_at: time("outcome_at")?,
         outcome_code: row.opt_text("outcome_code")?,
@@ -175,6 +248,14 @@ pub async fn of_proposal(db: &mut Db, keyring: &Keyring, id: &ProposalId) -> Res
 
 pub async fn by_key(db: &mut Db, keyring: &Keyring, idempotency_key: &str) -> Result<Option<Execution>> {
     one(db, keyring, "WHERE idempotency_key = $1", idempotency_key).await
+}
+
+/// The proposal whose execution waits at Stripe for this.
+pub async fn waiting_for(db: &mut Db, lane: &str, request: &str) -> Result<Option<ProposalId>> {
+    let sql = "SELECT proposal_id FROM executions
+               WHERE state = 'waiting_at_stripe' AND lane = $1 AND waiting_for = $2 LIMIT 1";
+    let row = db.first(sql, params![lane, request]).await?;
+    row.map(|row| row.parse("executions", "proposal_id", |text| text.parse().ok())).transpose()
 }
 
 /// How many stand in each state.

@@ -14,6 +14,7 @@ mod strict;
 use serde_json::Value;
 
 pub use card_numbers::{mask_card_numbers, mask_card_numbers_in_bytes};
+pub use instant::seconds_of;
 pub use strict::DEPTH_MAX;
 
 use crate::id::{AccountId, EventId};

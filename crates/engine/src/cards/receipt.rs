@@ -1,7 +1,7 @@
 //! A receipt as everybody shows it: what really happened beside what was predicted.
 
 use bursar_domain::action::Action;
-use bursar_domain::execution::{Change, ExecutionState, Receipt};
+use bursar_domain::execution::{BY_HAND, Change, ExecutionState, Receipt, TOO_LATE, WITHDRAWN};
 use bursar_store::executions::Execution;
 use bursar_stripe::money::Money;
 use serde_json::{Value, json};
@@ -43,6 +43,12 @@ fn headline(execution: &Execution, action: &Action, customer: Option<&str>) -> S
     match execution.state {
         ExecutionState::Done => done(action, customer),
         ExecutionState::Refused => format!("Refused: {}. No money moved.", code.replace('_', " ")),
+        ExecutionState::NoEffect if matches!(code, WITHDRAWN | TOO_LATE) => {
+            "Never sent: nothing happened. Asking again is a new request.".to_owned()
+        }
+        ExecutionState::NoEffect if code == BY_HAND => {
+            "A person looked: it did not happen. Asking again is a new request.".to_owned()
+        }
         ExecutionState::NoEffect => {
             "Looked up twice: it did not happen. Asking again is a new request.".to_owned()
         }

@@ -8,15 +8,16 @@ use bursar_domain::facts::Facts;
 use bursar_domain::id::ExecutionId;
 use bursar_domain::known::Known;
 use bursar_domain::proposal::{self, ProposalState};
+use bursar_domain::time::BusinessTime;
 use bursar_domain::verdict::Ruling;
 use bursar_store::audit::{self, Record, Table};
-use bursar_store::executions::{self, Execution, Intent};
+use bursar_store::executions::{self, Execution, Intent, Reserved};
 use bursar_store::seal::Keyring;
-use bursar_store::{Tx, approvals, budgets, jobs, proposals};
+use bursar_store::{Tx, approvals, jobs, proposals};
 use futures_util::FutureExt as _;
 use serde_json::json;
 
-use super::{Task, request};
+use super::{Task, budget, request};
 use crate::approve::{note, settle_own_case, yes_voters};
 use crate::govern::{self, Motion, parse_lane};
 use crate::mirror::{Freshness, Gathered};
@@ -26,9 +27,14 @@ use crate::start::Engine;
 use crate::{Result, facts};
 
 /// What the transaction decided.
-enum Step {
+pub(super) enum Step {
     Intended,
     Voided(String),
+    /// A kill switch holds it up.
+    Stopped {
+        scope: String,
+        reason: String,
+    },
 }
 
 impl Engine {
@@ -37,17 +43,7 @@ impl Engine {
         let open = self.inner.lanes.require(&task.proposal.lane)?;
         let now = self.inner.clocks.business();
         let action = task.proposal.content.action.clone();
-        let mut reader = Reader {
-            engine: self,
-            open: &open,
-            case: Some(task.case.id.clone()),
-            freshness: Freshness::Now,
-            gathered: Gathered::default(),
-        };
-        let mut known = Known::new(task.case.key.clone(), now, "execution");
-        reader.settle(&mut known, |known| facts::reads(&action, known)).await?;
-        let gathered = reader.gathered;
-        let facts = facts::build(&action, &known, task.case.class.as_deref(), &self.inner.settings.home);
+        let (facts, gathered) = self.read_target(task, now).await?;
         let request = request::of(&action, &task.proposal.id)?;
         let key = request::idempotency_key(&self.inner.installation.id, &task.proposal.id);
         let connected = open.connection.connected.contains(&open.lane.account);
@@ -77,6 +73,7 @@ impl Engine {
             facts,
             gathered,
             intent: intent.clone(),
+            now,
             at: self.inner.clocks.machine().micros(),
         };
         let step = self.inner.store.write(move |tx| async move { work.decide(tx).await }.boxed()).await?;
@@ -89,33 +86,59 @@ impl Engine {
                     state: bursar_domain::execution::ExecutionState::Intent,
                     first_sent_at: None,
                     sends: 0,
+                    maybe_sent: 0,
+                    reserved: None,
                     waiting_for: None,
+                    waiting_until: None,
                     absent_since: None,
                     outcome_at: None,
                     outcome_code: None,
                     receipt: None,
                 }))
             }
-            Step::Voided(why) => {
-                self.inner.work.notify_one();
-                self.tell("execution", &intent.lane, about, format!("not executed: {why}. Nothing was sent"));
+            Step::Voided(why) | Step::Stopped { reason: why, .. } => {
+                self.tell_voided(task, &why);
                 Ok(None)
             }
         }
     }
+
+    pub(super) fn tell_voided(&self, task: &Task<'_>, why: &str) {
+        self.inner.work.notify_one();
+        let about = (Some(task.case.id.as_str()), None);
+        self.tell("execution", &task.proposal.lane, about, format!("not executed: {why}. Nothing was sent"));
+    }
+
+    /// The facts as Stripe has them at this moment, and what was read for them.
+    pub(super) async fn read_target(&self, task: &Task<'_>, now: BusinessTime) -> Result<(Facts, Gathered)> {
+        let open = self.inner.lanes.require(&task.proposal.lane)?;
+        let action = &task.proposal.content.action;
+        let mut reader = Reader {
+            engine: self,
+            open: &open,
+            case: Some(task.case.id.clone()),
+            freshness: Freshness::Now,
+            gathered: Gathered::default(),
+        };
+        let mut known = Known::new(task.case.key.clone(), now, "execution");
+        reader.settle(&mut known, |known| facts::reads(action, known)).await?;
+        let facts = facts::build(action, &known, task.case.class.as_deref(), &self.inner.settings.home);
+        Ok((facts, reader.gathered))
+    }
 }
 
 /// What the transaction works with.
-struct Work {
-    engine: Engine,
-    job: jobs::Job,
-    proposal: proposals::Proposal,
-    case: bursar_store::cases::Case,
-    actor: Actor,
-    facts: Facts,
-    gathered: Gathered,
-    intent: Intent,
-    at: i64,
+pub(super) struct Work {
+    pub(super) engine: Engine,
+    pub(super) job: jobs::Job,
+    pub(super) proposal: proposals::Proposal,
+    pub(super) case: bursar_store::cases::Case,
+    pub(super) actor: Actor,
+    pub(super) facts: Facts,
+    pub(super) gathered: Gathered,
+    pub(super) intent: Intent,
+    pub(super) now: BusinessTime,
+    pub(super) at: i64,
 }
 
 impl Work {
@@ -123,25 +146,12 @@ impl Work {
         let keyring = self.engine.inner.store.keyring().clone();
         jobs::check_fence(tx, &self.job).await?;
         self.gathered.save(tx, &keyring, self.at).await?;
-        // The budget is read here, in the writer: two refunds can never both take the last of it.
-        let home = &self.engine.inner.settings.home;
-        govern::add_spent_today(tx, &mut self.facts, &self.intent.lane, home, self.intent.intended_at)
-            .await?;
-        if let Some(why) = self.objection(tx).await? {
+        if let Some(why) = self.objection_today(tx).await? {
             self.void(tx, &keyring, &why).await?;
             return Ok(Step::Voided(why));
         }
-        if let Some(cost) = govern::home_cost(&self.proposal.content.action, &self.facts) {
-            let day = govern::day(self.intent.intended_at);
-            let counter = budgets::Counter {
-                lane: &self.intent.lane,
-                name: govern::MONEY_OUT,
-                day: &day,
-                currency: cost.currency.as_str(),
-            };
-            budgets::add(tx, counter, cost.amount).await?;
-        }
         executions::add(tx, &keyring, &self.intent, self.at).await?;
+        self.reserve(tx).await?;
         let data = json!({"execution": self.intent.id.as_str(), "proposal": self.intent.proposal.as_str(),
             "verb": self.intent.verb, "digest": self.intent.digest, "idempotency_key": self.intent.idempotency_key});
         let record = Record {
@@ -155,6 +165,40 @@ impl Work {
         };
         audit::append(tx, record).await?;
         Ok(Step::Intended)
+    }
+
+    /// The same for an intent that stands and of which nothing left: the world is compared and the gate asked once more,
+    /// and the budget is that of today.
+    pub(super) async fn decide_again(mut self, tx: &mut Tx) -> Result<Step> {
+        let keyring = self.engine.inner.store.keyring().clone();
+        jobs::check_fence(tx, &self.job).await?;
+        self.gathered.save(tx, &keyring, self.at).await?;
+        // What a kill switch holds up waits for it; it is not judged by it.
+        if let Some((scope, reason)) = govern::stopped(tx, &self.intent.lane, &self.proposal.actor).await? {
+            return Ok(Step::Stopped { scope, reason });
+        }
+        budget::give_back(tx, &self.intent.lane, &self.intent.id).await?;
+        if let Some(why) = self.objection_today(tx).await? {
+            self.void(tx, &keyring, &why).await?;
+            return Ok(Step::Voided(why));
+        }
+        self.reserve(tx).await?;
+        Ok(Step::Intended)
+    }
+
+    async fn objection_today(&mut self, tx: &mut Tx) -> Result<Option<String>> {
+        // The budget is read here, in the writer: two refunds can never both take the last of it.
+        let home = &self.engine.inner.settings.home;
+        govern::add_spent_today(tx, &mut self.facts, &self.intent.lane, home, self.now).await?;
+        self.objection(tx).await
+    }
+
+    async fn reserve(&self, tx: &mut Tx) -> Result<()> {
+        let Some(money) = govern::home_cost(&self.proposal.content.action, &self.facts) else {
+            return Ok(());
+        };
+        let reserved = Reserved { day: govern::day(self.now), money };
+        Ok(budget::take(tx, &self.intent.lane, &self.intent.id, &reserved).await?)
     }
 
     /// Why nothing may be sent any more, if there is a reason.
@@ -219,7 +263,7 @@ impl Work {
 
     /// The proposal ends without having happened; a playbook's case looks again.
     async fn void(&self, tx: &mut Tx, keyring: &Keyring, why: &str) -> Result<()> {
-        let now = self.intent.intended_at;
+        let now = self.now;
         let ending = Ending {
             to: ProposalState::Void,
             approval_to: ApprovalState::Void,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bursar_domain::action::Action;
-use bursar_domain::case::CaseState;
-use bursar_domain::execution::{ABSENCE_GAP, ExecutionState, Receipt};
+use bursar_domain::actor::Actor;
+use bursar_domain::execution::{ABSENCE_GAP, ExecutionState, Receipt, STRIPE_APPROVAL, TOO_LATE};
 use bursar_domain::id::TaskId;
 use bursar_domain::proposal::ProposalState;
 use bursar_domain::time::{BusinessTime, MachineTime};
@@ -16,11 +16,12 @@ use bursar_store::{Tx, cases, modes, objects, proposals};
 use futures_util::FutureExt as _;
 use serde_json::json;
 
-use super::Task;
+use super::{Task, budget};
 use crate::approve::{note, settle_own_case};
+use crate::call_person::call_person;
 use crate::error::backoff;
 use crate::start::Engine;
-use crate::{Result, cards, govern};
+use crate::{Result, cards};
 
 /// The code of an answer that Stripe keeps and replays: asking again tells nothing new.
 pub(super) const STORED: &str = "stored_answer";
@@ -42,6 +43,18 @@ pub(super) enum Outcome {
     Parked {
         request: String,
     },
+    /// Parked at Stripe's own approvals, which can be given until then.
+    AwaitsApproval {
+        request: String,
+        until: Option<BusinessTime>,
+    },
+    /// Nothing was tried: what was known stays as it is.
+    Held {
+        after: Duration,
+        why: String,
+    },
+    /// It never left, and is too old to be sent now.
+    TooLate,
     /// No usable answer. `sent` is false when surely nothing left.
     Later {
         after: Option<Duration>,
@@ -73,8 +86,11 @@ struct Verdict {
     code: Option<String>,
     why: Option<String>,
     waiting_for: Option<String>,
+    waiting_until: Option<BusinessTime>,
     absent_since: Option<MachineTime>,
     receipt: Option<Receipt>,
+    /// The send that was counted surely did not leave.
+    not_sent: bool,
     /// Come back after this long; the job ends where nothing is named.
     again: Option<Duration>,
     /// Whether coming back counts as a failure of the job.
@@ -95,8 +111,10 @@ impl Verdict {
             code,
             why,
             waiting_for: None,
+            waiting_until: None,
             absent_since: None,
             receipt: None,
+            not_sent: false,
             again: None,
             counts: Counts::No,
             halt: false,
@@ -110,8 +128,10 @@ impl Verdict {
             code,
             waiting_for: Some(why.clone()),
             why: Some(why),
+            waiting_until: None,
             absent_since: None,
             receipt: None,
+            not_sent: false,
             again: Some(again),
             counts: Counts::No,
             halt: false,
@@ -119,8 +139,8 @@ impl Verdict {
     }
 }
 
-/// How often something parked at Stripe is looked at.
-const PARKED_EVERY: Duration = Duration::from_secs(30);
+/// How often something parked at Stripe is looked at: after a twentieth of the time that it has been there.
+const PARKED_EVERY: (Duration, Duration) = (Duration::from_secs(30), Duration::from_mins(15));
 
 impl Engine {
     pub(super) async fn conclude(
@@ -129,8 +149,8 @@ impl Engine {
         execution: &Execution,
         outcome: Outcome,
     ) -> Result<()> {
-        let verdict = verdict_of(outcome, execution, task.job.attempts, self.inner.clocks.machine());
         let now = self.inner.clocks.business();
+        let verdict = verdict_of(outcome, execution, task.job.attempts, (now, self.inner.clocks.machine()));
         let work = Work {
             engine: self.clone(),
             job: task.job.clone(),
@@ -163,7 +183,12 @@ impl Engine {
     }
 }
 
-fn verdict_of(outcome: Outcome, execution: &Execution, attempts: i64, machine: MachineTime) -> Verdict {
+fn verdict_of(
+    outcome: Outcome,
+    execution: &Execution,
+    attempts: i64,
+    (now, machine): (BusinessTime, MachineTime),
+) -> Verdict {
     match outcome {
         Outcome::Done(receipt) => Verdict {
             receipt: Some(receipt),
@@ -172,25 +197,34 @@ fn verdict_of(outcome: Outcome, execution: &Execution, attempts: i64, machine: M
         Outcome::Refused { code, message } => {
             Verdict::ends(ExecutionState::Refused, ProposalState::Refused, Some(code), Some(message))
         }
-        Outcome::Parked { request } => Verdict {
-            waiting_for: Some(request),
-            ..Verdict::waits(
-                ExecutionState::WaitingAtStripe,
-                None,
-                "Stripe has taken it on and not settled it".to_owned(),
-                PARKED_EVERY,
-            )
+        Outcome::Parked { request } => {
+            // An object has come of it: from here on no limit holds.
+            let same = execution.waiting_for.as_deref() == Some(request.as_str());
+            let until = execution.waiting_until.filter(|_| same);
+            parked(request, until, execution, now)
+        }
+        Outcome::AwaitsApproval { request, until } => {
+            parked(request, Some(until.unwrap_or_else(|| now.plus(STRIPE_APPROVAL))), execution, now)
+        }
+        Outcome::Held { after, why } => Verdict {
+            absent_since: execution.absent_since,
+            ..Verdict::waits(execution.state, execution.outcome_code.clone(), why, after)
         },
-        Outcome::Later { after, why, sent } => {
-            // Nothing left: the next attempt needs no look, so the state and the count say so.
-            let code = (!sent).then(|| "not_sent".to_owned());
-            Verdict::waits(
+        Outcome::TooLate => Verdict::ends(
+            ExecutionState::NoEffect,
+            ProposalState::NoEffect,
+            Some(TOO_LATE.to_owned()),
+            Some("it never left and is too old to be sent now: nothing happened".to_owned()),
+        ),
+        Outcome::Later { after, why, sent } => Verdict {
+            not_sent: !sent,
+            ..Verdict::waits(
                 ExecutionState::Unknown,
-                code,
+                (!sent).then(|| "not_sent".to_owned()),
                 why,
                 after.unwrap_or_else(|| backoff(execution.sends + 1)),
             )
-        }
+        },
         Outcome::Stored { why } => {
             Verdict::waits(ExecutionState::Unknown, Some(STORED.to_owned()), why, Duration::from_secs(1))
         }
@@ -208,6 +242,21 @@ fn verdict_of(outcome: Outcome, execution: &Execution, attempts: i64, machine: M
                 Some(why),
             )
         },
+    }
+}
+
+fn parked(request: String, until: Option<BusinessTime>, execution: &Execution, now: BusinessTime) -> Verdict {
+    let there = execution.first_sent_at.map(|at| now.since(at)).unwrap_or_default();
+    let (least, most) = PARKED_EVERY;
+    Verdict {
+        waiting_for: Some(request),
+        waiting_until: until,
+        ..Verdict::waits(
+            ExecutionState::WaitingAtStripe,
+            None,
+            "Stripe has taken it on and not settled it".to_owned(),
+            (there / 20).clamp(least, most),
+        )
     }
 }
 
@@ -292,6 +341,10 @@ impl Work {
             receipt: verdict.receipt.as_ref(),
         };
         executions::record(tx, &intent.id, &progress, self.now).await?;
+        executions::wait_until(tx, &intent.id, verdict.waiting_until).await?;
+        if verdict.not_sent {
+            executions::mark_not_sent(tx, &intent.id).await?;
+        }
         if verdict.state != self.execution.state || verdict.proposal.is_some() {
             self.record(tx, &verdict).await?;
         }
@@ -346,7 +399,7 @@ impl Work {
             proposals::advance(tx, &self.proposal.id, self.proposal.state, state, self.now, why).await?;
         }
         if matches!(state, ProposalState::Refused | ProposalState::NoEffect) {
-            govern::give_back(tx, &self.proposal, self.execution.intent.intended_at).await?;
+            budget::give_back(tx, &self.proposal.lane, &self.execution.intent.id).await?;
         }
         if let (Action::CreateTask { title, body, role }, ProposalState::Done) = (action, state) {
             let new = NewTask {
@@ -367,29 +420,21 @@ impl Work {
             "code": verdict.code, "why": verdict.why,
             "object": verdict.receipt.as_ref().and_then(|receipt| receipt.object.clone()),
             "request_id": verdict.receipt.as_ref().and_then(|receipt| receipt.request_id.clone())});
-        note(
-            tx,
-            &keyring,
-            &self.case,
-            "execution",
-            &bursar_domain::actor::Actor::Engine,
-            body,
-            (self.now, self.at),
-        )
-        .await?;
+        let times = (self.now, self.at);
+        note(tx, &keyring, &self.case, "execution", &Actor::Engine, body.clone(), times).await?;
         if state == ProposalState::InDoubt {
-            let case = cases::Case {
-                state: CaseState::NeedsPerson,
-                updated_at: self.now.micros(),
-                ..self.case.clone()
-            };
-            cases::save(tx, &keyring, &case, self.at).await?;
+            let called = call_person(tx, &keyring, &self.case.id, times).await?;
+            if called.id != self.case.id {
+                note(tx, &keyring, &called, "execution", &Actor::Engine, body, times).await?;
+            }
         } else {
             let outcome = match state {
                 ProposalState::Done => "done".to_owned(),
                 other => format!("{} {}", other.as_str(), verdict.code.as_deref().unwrap_or_default()),
             };
-            settle_own_case(tx, &keyring, self.case.clone(), outcome.trim(), self.now, self.at).await?;
+            // As it stands now: what was read before the socket may be old.
+            let case = cases::get(tx, &keyring, &self.case.id).await?.unwrap_or_else(|| self.case.clone());
+            settle_own_case(tx, &keyring, case, outcome.trim(), self.now, self.at).await?;
         }
         jobs::add_many(tx, self.wake.iter()).await?;
         Ok(())

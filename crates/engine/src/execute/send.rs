@@ -7,8 +7,9 @@ use bursar_connectors::mail::Letter;
 use bursar_connectors::{Connector as _, Delivery, DeliveryOutcome};
 use bursar_domain::action::{Action, Mail};
 use bursar_domain::id::ProposalId;
+use bursar_domain::time::BusinessTime;
 use bursar_store::executions::{self, Execution};
-use bursar_store::{jobs, modes};
+use bursar_store::jobs;
 use futures_util::FutureExt as _;
 
 use super::outcome::Outcome;
@@ -21,6 +22,11 @@ use crate::{Error, Result};
 
 /// How often what a kill switch holds up looks whether it still is.
 const STOPPED_EVERY: Duration = Duration::from_secs(30);
+
+/// What a kill switch does to what was about to be sent.
+pub(super) fn held_by(scope: &str, reason: &str) -> Outcome {
+    Outcome::Held { after: STOPPED_EVERY, why: format!("{scope} is stopped: {reason}") }
+}
 
 impl Engine {
     /// Sends, or sends again, the same bytes under the same key.
@@ -38,15 +44,14 @@ impl Engine {
     /// before stays followed: looking sends nothing.
     async fn count_send(&self, task: &Task<'_>, execution: &Execution) -> Result<Option<Outcome>> {
         let (job, id, now) = (task.job.clone(), execution.intent.id.clone(), self.inner.clocks.business());
-        let scopes = govern::scopes(&execution.intent.lane, &task.proposal.actor);
+        let (lane, actor) = (execution.intent.lane.clone(), task.proposal.actor.clone());
         let stopped = self
             .inner
             .store
             .write(move |tx| {
                 async move {
                     jobs::check_fence(tx, &job).await?;
-                    let stopped =
-                        modes::killed(tx).await?.into_iter().find(|(scope, _)| scopes.contains(scope));
+                    let stopped = govern::stopped(tx, &lane, &actor).await?;
                     if stopped.is_none() {
                         executions::mark_sent(tx, &id, now).await?;
                     }
@@ -57,11 +62,7 @@ impl Engine {
             .await
             .map_err(store_error)?;
         self.pass(CrashPoint::Counted).await;
-        Ok(stopped.map(|(scope, reason)| Outcome::Later {
-            after: Some(STOPPED_EVERY),
-            why: format!("{scope} is stopped: {reason}"),
-            sent: false,
-        }))
+        Ok(stopped.map(|(scope, reason)| held_by(&scope, &reason)))
     }
 
     async fn send_to_stripe(&self, task: &Task<'_>, execution: &Execution) -> Result<Outcome> {
@@ -105,7 +106,9 @@ impl Engine {
                 self.hand_over(action, &task.proposal.id, &object);
                 receipt::read(task, &object, answered)
             }
-            Meaning::WaitingAtStripe { request } => Outcome::Parked { request },
+            Meaning::WaitingAtStripe { request, expires_s } => {
+                Outcome::AwaitsApproval { request, until: expires_s.map(BusinessTime::from_unix_s) }
+            }
             Meaning::Refused { code, message } => Outcome::Refused { code, message },
             Meaning::SameAgain { after, why } => Outcome::Later { after, why, sent: true },
             Meaning::LookUp { why } => Outcome::Stored { why },
@@ -122,13 +125,11 @@ impl Engine {
     }
 
     async fn send_mail(&self, task: &Task<'_>, execution: &Execution) -> Result<Outcome> {
-        let Some(mail) = self.inner.settings.mail.clone() else {
-            return Ok(Outcome::Later {
-                after: None,
-                why: "no mail server is configured".to_owned(),
-                sent: false,
-            });
-        };
+        if let Some(waits) = self.no_mail_server(task, execution) {
+            return Ok(waits);
+        }
+        let mail = self.inner.settings.mail.clone();
+        let mail = mail.ok_or_else(|| Error::Broken("a letter and no mail server".to_owned()))?;
         let letter: Mail = serde_json::from_slice(&execution.intent.request)
             .map_err(|error| Error::Broken(format!("a stored letter: {error}")))?;
         let key = execution

@@ -27,8 +27,8 @@ pub(crate) enum SendError {
 pub(crate) enum Meaning {
     /// 2xx with an object.
     Done(Value),
-    /// Parked at Stripe's own approvals.
-    WaitingAtStripe { request: String },
+    /// Parked at Stripe's own approvals, which can be given until then.
+    WaitingAtStripe { request: String, expires_s: Option<i64> },
     /// A definite no; nothing happened.
     Refused { code: String, message: String },
     /// Same key, same bytes, later.
@@ -56,8 +56,10 @@ pub(crate) fn meaning(answer: &Answered) -> Meaning {
     let name = if code.is_empty() { format!("http_{}", answer.status) } else { code.clone() };
     // Not documented with a status: the code decides.
     if code == "approval_required" {
-        let request = error.and_then(|error| error.pointer("/approval_request/id")).and_then(Value::as_str);
-        return Meaning::WaitingAtStripe { request: request.unwrap_or("unknown").to_owned() };
+        let parked =
+            |field: &str| error.and_then(|error| error.pointer(&format!("/approval_request/{field}")));
+        let request = parked("id").and_then(Value::as_str).unwrap_or("unknown").to_owned();
+        return Meaning::WaitingAtStripe { request, expires_s: parked("expires_at").and_then(instant_s) };
     }
     if matches!(
         code.as_str(),
@@ -88,6 +90,11 @@ pub(crate) fn meaning(answer: &Answered) -> Meaning {
         // 400, 402, 404 and every other definite no.
         _ => Meaning::Refused { code: name, message },
     }
+}
+
+/// An instant as Stripe writes it, in either of its ways.
+fn instant_s(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| bursar_stripe::event::seconds_of(value.as_str()?))
 }
 
 /// A `Retry-After` that makes sense; others are ignored.
@@ -147,6 +154,22 @@ mod tests {
             (403, r#"{"error":{"code":"action_blocked"}}"#, "halt"),
         ] {
             assert_eq!(word(status, body), expected, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn stripes_own_approval_says_until_when_it_can_be_given() {
+        for (at, expected) in [
+            (r#""2026-11-28T00:00:00.000Z""#, Some(1_795_824_000)),
+            ("1795824000", Some(1_795_824_000)),
+            ("null", None),
+            (r#""soon""#, None),
+        ] {
+            let body = format!(
+                r#"{{"error":{{"code":"approval_required","approval_request":{{"id":"areq_1","expires_at":{at}}}}}}}"#
+            );
+            let waits = Meaning::WaitingAtStripe { request: "areq_1".to_owned(), expires_s: expected };
+            assert_eq!(meaning(&answered(400, &body)), waits, "{at}");
         }
     }
 

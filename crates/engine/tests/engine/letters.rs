@@ -13,15 +13,16 @@ use bursar_domain::time::BusinessTime;
 use bursar_engine::CrashPoint;
 
 use crate::scene::{Scene, Wish};
+use crate::stage::Failed;
 
-struct Post {
+pub struct Post {
     address: SocketAddr,
-    mailbox: Arc<Mailbox>,
+    pub mailbox: Arc<Mailbox>,
     conduct: Conduct,
 }
 
 impl Post {
-    async fn open() -> Post {
+    pub async fn open() -> Post {
         let mailbox = Arc::new(Mailbox::in_memory(Capacity::default()));
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let clock = Arc::new(|| BusinessTime::from_unix_s(crate::stage::NOW_S));
@@ -31,7 +32,7 @@ impl Post {
         Post { address, mailbox, conduct }
     }
 
-    fn wish(&self) -> Wish {
+    pub fn wish(&self) -> Wish {
         let settings = MailSettings::loopback(self.address, "Northwind <billing@northwind.example>");
         Wish { mail: Some(Arc::new(SmtpMail::new(settings).unwrap())), ..Wish::default() }
     }
@@ -39,7 +40,10 @@ impl Post {
 
 /// A failed payment, about which the customer is written to.
 async fn letter(scene: &Scene) -> ProposalId {
-    let failed = scene.stage.failed_invoice("insufficient_funds");
+    letter_about(scene, &scene.stage.failed_invoice("insufficient_funds")).await
+}
+
+pub async fn letter_about(scene: &Scene, failed: &Failed) -> ProposalId {
     scene.deliver(&failed.event).await.unwrap();
     scene.proposed(&failed.invoice, "mail.send").await
 }

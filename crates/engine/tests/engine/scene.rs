@@ -16,11 +16,11 @@ use bursar_domain::role::Role;
 use bursar_domain::time::{BusinessTime, MachineTime};
 use bursar_engine::{
     Clocks, Connection, CrashPoint, Endpoint, Engine, Error, HomeMoney, IngestAnswer, NewPerson,
-    PlaybookSettings, RefundRequest, Result, Settings, Submitted, VoteCast,
+    PlaybookSettings, Rate, RefundRequest, Result, Settings, Submitted, VoteCast,
 };
 use bursar_policy::PolicyFile;
 use bursar_store::executions::{self, Execution};
-use bursar_store::{Store, audit, objects, proposals};
+use bursar_store::{Store, audit, budgets, objects, proposals};
 use bursar_stripe::currency::Currency;
 use bursar_stripe::id::AccountId;
 use bursar_stripe::signature;
@@ -47,12 +47,22 @@ pub struct Wish {
     pub mail: Option<Arc<SmtpMail>>,
     pub connected: Vec<AccountId>,
     pub key: Option<String>,
+    /// What a currency is worth in dollars.
+    pub rates: BTreeMap<Currency, Rate>,
 }
 
 impl Default for Wish {
     fn default() -> Self {
         let policies = bursar_policy::default_set();
-        Self { mode: Mode::Automate, polls: false, policies, mail: None, connected: Vec::new(), key: None }
+        Self {
+            mode: Mode::Automate,
+            polls: false,
+            policies,
+            mail: None,
+            connected: Vec::new(),
+            key: None,
+            rates: BTreeMap::new(),
+        }
     }
 }
 
@@ -201,7 +211,7 @@ fn settings(stage: &Stage, wish: &Wish, dir: &Path, start: usize) -> Settings {
         connections: vec![connection],
         policies: wish.policies.clone(),
         playbooks: BTreeMap::from([("recovery".to_owned(), PlaybookSettings { body: recovery_settings() })]),
-        home: HomeMoney { currency: Currency::USD, rates: BTreeMap::default() },
+        home: HomeMoney { currency: Currency::USD, rates: wish.rates.clone() },
         assist_role: Role::Operator,
         approval_expiry: Duration::from_hours(24),
         mail: wish.mail.clone(),
@@ -365,6 +375,27 @@ impl Scene {
     pub async fn execution(&self, proposal: &ProposalId) -> Option<Execution> {
         let mut db = self.reader.read().await.unwrap();
         executions::of_proposal(&mut db, self.reader.keyring(), proposal).await.unwrap()
+    }
+
+    /// What a day's budget says was given out of the platform's own lane, in cents.
+    pub async fn given_out(&self, day: &str) -> i64 {
+        let lane = format!("{}/test", self.stage.stripe.account_id());
+        let counter = budgets::Counter { lane: &lane, name: "lane:money_out", day, currency: "usd" };
+        budgets::used(&mut self.reader.read().await.unwrap(), counter).await.unwrap()
+    }
+
+    /// The audit entries of a kind, oldest first.
+    pub async fn audited(&self, kind: &str) -> Vec<Value> {
+        let sql = "SELECT body FROM audit WHERE kind = $1 ORDER BY writer, writer_seq";
+        let rows = self.reader.read().await.unwrap().all(sql, &[kind.into()]).await.unwrap();
+        rows.iter().map(|row| serde_json::from_str(&row.text("body").unwrap()).unwrap()).collect()
+    }
+
+    /// When the queued execution is due, machine time.
+    pub async fn execution_due(&self) -> Option<i64> {
+        let sql = "SELECT due_at FROM jobs WHERE kind = 'execute' AND state = 'queued'";
+        let row = self.reader.read().await.unwrap().first(sql, &[]).await.unwrap();
+        row.map(|row| row.int("due_at").unwrap())
     }
 
     /// The cases of a Stripe object, whole.

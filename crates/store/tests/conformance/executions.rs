@@ -3,7 +3,9 @@
 use bursar_domain::execution::{ExecutionState, Receipt};
 use bursar_domain::time::MachineTime;
 use bursar_store::Store;
-use bursar_store::executions::{self, Execution, Intent, Progress};
+use bursar_store::executions::{self, Execution, Intent, Progress, Reserved};
+use bursar_stripe::currency::Currency;
+use bursar_stripe::money::Money;
 
 use crate::rows::{NOW, intent};
 use crate::scene::{AT, Scene, is_conflict, write};
@@ -100,4 +102,42 @@ async fn what_waits_at_stripe_or_is_in_doubt_is_not_sent_again_but_can_still_end
         let counts = executions::counts(&mut store.read().await.unwrap()).await.unwrap();
         assert_eq!(counts, [("done".to_owned(), 1)]);
     }
+}
+
+#[tokio::test]
+async fn a_send_that_surely_did_not_leave_counts_for_nothing() {
+    let scene = Scene::new().await;
+    let store = &scene.store;
+    add(store, intent(1)).await.unwrap();
+    assert!(held(store).await.never_left());
+    let take_back = async || write!(store, |tx| executions::mark_not_sent(tx, &intent(1).id).await);
+    for seconds in [0, 60] {
+        mark_sent(store, seconds).await.unwrap();
+        assert!(!held(store).await.never_left(), "until its answer is known it may have arrived");
+        take_back().await.unwrap();
+        assert!(held(store).await.never_left());
+    }
+    assert!(is_conflict(&take_back().await), "there is no send left to take back");
+    mark_sent(store, 120).await.unwrap();
+    mark_sent(store, 180).await.unwrap();
+    take_back().await.unwrap();
+    let sent = held(store).await;
+    assert!(!sent.never_left(), "the one before may have arrived");
+    let first = NOW.plus(std::time::Duration::from_secs(120));
+    assert_eq!((sent.sends, sent.maybe_sent, sent.first_sent_at), (4, 1, Some(first)));
+}
+
+#[tokio::test]
+async fn what_was_reserved_is_kept_and_given_back_once() {
+    let scene = Scene::new().await;
+    let store = &scene.store;
+    add(store, intent(1)).await.unwrap();
+    let reserved = Reserved { day: "2026-11-21".to_owned(), money: Money::new(5_000, Currency::USD) };
+    let kept = reserved.clone();
+    write!(store, |tx| executions::reserve(tx, &intent(1).id, &kept).await).unwrap();
+    assert_eq!(held(store).await.reserved, Some(reserved.clone()));
+    let release = async || write!(store, |tx| executions::release(tx, &intent(1).id).await).unwrap();
+    assert_eq!(release().await, Some(reserved));
+    assert_eq!(release().await, None);
+    assert_eq!(held(store).await.reserved, None);
 }

@@ -132,17 +132,34 @@ fn place(table: Table) -> (&'static str, &'static str, &'static [&'static str]) 
             &[
                 "first_sent_at",
                 "sends",
+                "maybe_sent",
+                "reserved_day",
+                "reserved",
+                "reserved_currency",
                 "state",
                 "waiting_for",
+                "waiting_until",
                 "absent_since",
                 "outcome_at",
                 "outcome_code",
                 "receipt",
             ],
         ),
-        Table::ExecutionEnds => {
-            ("executions", "id", &["first_sent_at", "sends", "waiting_for", "absent_since"])
-        }
+        Table::ExecutionEnds => (
+            "executions",
+            "id",
+            &[
+                "first_sent_at",
+                "sends",
+                "maybe_sent",
+                "reserved_day",
+                "reserved",
+                "reserved_currency",
+                "waiting_for",
+                "waiting_until",
+                "absent_since",
+            ],
+        ),
         Table::PolicySets => ("policy_sets", "hash", &[]),
     }
 }

@@ -1,7 +1,7 @@
 //! Instants in text (RFC 3339) to whole seconds since the epoch, as thin events need them.
 
 /// `2026-09-17T06:20:52.246Z` or with an offset. Parts of a second are dropped, a leap second is refused.
-pub(super) fn seconds_of(text: &str) -> Option<i64> {
+pub fn seconds_of(text: &str) -> Option<i64> {
     if !text.is_ascii() || text.len() > 64 {
         return None;
     }
