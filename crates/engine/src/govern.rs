@@ -138,24 +138,6 @@ pub(crate) fn home_cost(action: &Action, facts: &Facts) -> Option<Money> {
     }
 }
 
-/// Gives the day of an intent back what it reserved, once it is known that the money has not gone. The caller's change of
-/// state sees to it that this happens once.
-pub(crate) async fn give_back(
-    tx: &mut Tx,
-    proposal: &Proposal,
-    intended_at: BusinessTime,
-) -> bursar_store::Result<()> {
-    let Some(cost) = home_cost(&proposal.content.action, &proposal.content.facts) else { return Ok(()) };
-    let day = day(intended_at);
-    let counter = budgets::Counter {
-        lane: &proposal.lane,
-        name: MONEY_OUT,
-        day: &day,
-        currency: cost.currency.as_str(),
-    };
-    budgets::add(tx, counter, -cost.amount).await.map(|_| ())
-}
-
 impl Engine {
     pub(crate) fn standing(&self, lane: &str) -> Standing {
         Standing { mode: self.inner.lanes.default_mode(lane), assist_role: self.inner.settings.assist_role }

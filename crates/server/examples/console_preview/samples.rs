@@ -415,6 +415,7 @@ impl Samples {
                     status: Status::new(Tone::Good, "Sent"),
                     href: None,
                     at: at("13:42"),
+                    doubt: None,
                 },
                 ProposalRow {
                     title: self.line("Pay invoice in_1QxAcme8 on 27 Nov, 09:00"),
@@ -422,6 +423,7 @@ impl Samples {
                     status: Status::new(Tone::Warn, "Needs approval"),
                     href: Some("/approvals/open".into()),
                     at: at("13:42"),
+                    doubt: None,
                 },
             ],
             timeline: self.timeline(),

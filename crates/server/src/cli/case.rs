@@ -1,5 +1,7 @@
 //! `bursar case`: problems under way.
 
+mod doubt;
+
 use serde_json::Value;
 
 use super::exit::Exit;
@@ -13,7 +15,9 @@ const EXAMPLES: &str = "\
 Examples:
   bursar case list
   bursar case list --object in_…
-  bursar case show case_…";
+  bursar case show case_…
+  bursar case look-again prop_…
+  bursar case settle prop_… --happened --reason 'in the dashboard'";
 
 #[derive(Debug, clap::Subcommand)]
 #[command(after_help = EXAMPLES)]
@@ -22,6 +26,10 @@ pub enum CaseCommand {
     List(ListArgs),
     /// One case with its timeline and proposals
     Show(ShowArgs),
+    /// Look once more for what is in doubt; nothing is sent
+    LookAgain(doubt::LookAgainArgs),
+    /// Say whether what is in doubt happened; nothing is sent
+    Settle(doubt::SettleArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -54,6 +62,8 @@ pub fn run(command: CaseCommand, session: &Session) -> Outcome {
     match command {
         CaseCommand::List(args) => list(&args, session),
         CaseCommand::Show(args) => show(&args, session),
+        CaseCommand::LookAgain(args) => doubt::look_again(&args, session),
+        CaseCommand::Settle(args) => doubt::settle(&args, session),
     }
 }
 
@@ -158,7 +168,10 @@ fn entry_text(entry: &Value, for_people: bool) -> String {
         },
     };
     let outcome = part(&["/data/state", "/data/ruling", "/state"]);
+    // Who is to say what became of it needs its name.
+    let doubted = if outcome == "in_doubt" { part(&["/id"]) } else { String::new() };
     let outcome = if outcome.is_empty() { outcome } else { format!("  [{outcome}]") };
+    let outcome = if doubted.is_empty() { outcome } else { format!("{outcome}  {doubted}") };
     format!("{at}  {who:<18}  {what}{outcome}")
 }
 
@@ -184,7 +197,9 @@ mod tests {
                 {"at": "2026-11-21T14:05:00Z", "kind": "vote", "actor": {"label": "Carl Brandt"},
                     "data": {"choice": "reject", "reason": "called\nthem"}}],
             "proposals": [{"id": "prop_1", "headline": "Pay in_1", "state": "rejected",
-                "proposed_at": "2026-11-21T14:02:06Z", "requested_by": {"label": "playbook recovery"}}]});
+                "proposed_at": "2026-11-21T14:02:06Z", "requested_by": {"label": "playbook recovery"}},
+                {"id": "prop_2", "headline": "Pay in_1", "state": "in_doubt",
+                "proposed_at": "2026-11-21T14:02:07Z", "requested_by": {"label": "playbook recovery"}}]});
         insta::assert_snapshot!(text(&case, false), @r"
         CASE case_1  open
         recovery · temporary_failure · 2400.00 EUR · cus_1
@@ -196,6 +211,7 @@ mod tests {
 
         PROPOSALS
           2026-11-21T14:02:06Z  playbook recovery   Pay in_1  [rejected]
+          2026-11-21T14:02:07Z  playbook recovery   Pay in_1  [in_doubt]  prop_2
         ");
         let list = json!({"object": "list", "data": [case]});
         assert_eq!(

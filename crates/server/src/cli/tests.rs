@@ -32,6 +32,9 @@ approvals wait apreq_1 --timeout 10m --executed
 case list
 case list --object in_1 --state open
 case show case_1
+case look-again prop_1
+case settle prop_1 --happened --object re_1 --reason seen --yes
+case settle prop_1 --did-not-happen --reason absent --yes
 refund request ch_1 --amount 64.00usd --reason duplicate --yes
 refund request ch_1 --reason duplicate --dry-run --idempotency-key ticket-1
 audit verify --json

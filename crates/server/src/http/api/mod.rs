@@ -9,6 +9,7 @@ mod once;
 mod operations;
 mod path;
 mod portal_sessions;
+pub(super) mod proposals;
 mod query;
 mod records;
 mod refund_requests;
@@ -50,6 +51,8 @@ pub fn routes() -> Router<AppState> {
         .route("/permissions", get(operations::permissions))
         .route("/portal_sessions", post(portal_sessions::create))
         .route("/portal_sessions/{id}/take", post(portal_sessions::take))
+        .route("/proposals/{id}/look_again", post(proposals::look_again))
+        .route("/proposals/{id}/settle", post(proposals::settle))
         .route("/quarantine", get(records::quarantine))
         .route("/quarantine/{id}", get(operations::quarantined))
         .route("/quarantine/{id}/retry", post(operations::retry_quarantined))

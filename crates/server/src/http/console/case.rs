@@ -3,17 +3,19 @@
 use axum::extract::Path;
 use axum::response::{IntoResponse, Redirect, Response};
 use bursar_domain::id::CaseId;
+use bursar_domain::role::Role;
 
 use super::documents::{self, CaseDocument, ProposalDocument, TaskDocument};
 use super::posted::{Nothing, Posted};
 use super::reading::{Reading, amount_of, micros};
 use super::said::Said;
 use super::view::{
-    self, Amount, CaseFile, CasePage, Inert, LaneLabel, MoneyLine, ObjectRow, ProposalRow, RefundForm,
-    Section, Stamp, TaskRow,
+    self, Amount, CaseFile, CasePage, DoubtForm, Inert, LaneLabel, MoneyLine, ObjectRow, ProposalRow,
+    RefundForm, Section, Stamp, TaskRow,
 };
 use super::visit::Visit;
 use super::wording;
+use crate::http::api::proposals::LOOKERS;
 use crate::http::problem::Problem;
 
 mod story;
@@ -98,7 +100,7 @@ pub(super) fn file(visit: &Visit, case: CaseDocument) -> CaseFile {
             .iter()
             .rev()
             .filter(|proposal| proposal.verb != "task.create")
-            .map(|proposal| proposal_row(proposal, reading))
+            .map(|proposal| proposal_row(visit, proposal))
             .collect(),
         facts: case.facts.into_iter().map(|fact| fact.into_fact(&reading)).collect(),
         id: case.id,
@@ -129,6 +131,9 @@ fn waiting_for(case: &CaseDocument, reading: Reading) -> Option<String> {
             "Stands still: {} is not known. It looks again by itself.",
             case.blocked_on.as_deref()?
         )),
+        "needs_person" if case.proposals.iter().any(|proposal| proposal.state == "in_doubt") => Some(
+            "Nobody knows whether it happened. Look at Stripe, then say below what became of it.".to_owned(),
+        ),
         "needs_person" => Some("Waits for a decision.".to_owned()),
         _ => None,
     }
@@ -159,7 +164,13 @@ fn task_row(visit: &Visit, task: &TaskDocument) -> TaskRow {
     }
 }
 
-fn proposal_row(proposal: &ProposalDocument, reading: Reading) -> ProposalRow {
+fn proposal_row(visit: &Visit, proposal: &ProposalDocument) -> ProposalRow {
+    let reading = visit.reading();
+    let doubt = (proposal.state == "in_doubt").then(|| DoubtForm {
+        proposal: proposal.id.clone(),
+        may_look: visit.caller.require(LOOKERS).is_ok(),
+        may_settle: visit.caller.require(&[Role::Controller]).is_ok(),
+    });
     let reason = proposal.why.as_deref().filter(|why| !why.is_empty()).unwrap_or(&proposal.reason);
     ProposalRow {
         title: Inert::line(&proposal.headline),
@@ -167,6 +178,7 @@ fn proposal_row(proposal: &ProposalDocument, reading: Reading) -> ProposalRow {
         status: wording::proposal_status(&proposal.state),
         href: proposal.approval.as_ref().map(|id| format!("/approvals/{id}")),
         at: micros(&proposal.proposed_at).map_or_else(Stamp::default, |at| reading.when(at)),
+        doubt,
     }
 }
 

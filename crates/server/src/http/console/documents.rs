@@ -72,6 +72,7 @@ pub(super) struct LineDocument {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ProposalDocument {
+    pub(super) id: String,
     pub(super) verb: String,
     pub(super) headline: String,
     pub(super) params: Value,

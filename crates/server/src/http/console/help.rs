@@ -11,7 +11,7 @@ use crate::http::problem::Problem;
 use crate::http::state::AppState;
 
 /// Codes of HTTP answers: what each means and what to try. None of them moved money.
-const ANSWERS: [(&str, &str); 32] = [
+const ANSWERS: [(&str, &str); 33] = [
     (
         "already_voted",
         "One person has one vote on an approval, and yours was counted before. Others are still asked.",
@@ -57,6 +57,10 @@ const ANSWERS: [(&str, &str); 32] = [
         "Something is broken here and is written to the log with this request's id. It is safe to try again.",
     ),
     ("method_not_allowed", "This path takes another method; `Allow` says which. Nothing was done."),
+    (
+        "not_in_doubt",
+        "What became of it is known by now: another look found it, or somebody settled it. Its case says which.",
+    ),
     ("not_refundable", "Nothing of this charge is left to refund, or it is disputed."),
     (
         "own_proposal",

@@ -13,6 +13,8 @@
 //! | GET `/cases/{id}` | `case` | `CasePage` |
 //! | POST `/cases/{id}/refund` | `refund` | asks for one: `charge`, `amount` (may be empty: what is left), `reason` |
 //! | POST `/cases/{id}/tasks/{task}/done` | `case` | ticks a task off |
+//! | POST `/cases/{id}/proposals/{proposal}/look_again` | `doubt` | looks once more for what is in doubt |
+//! | POST `/cases/{id}/proposals/{proposal}/settle` | `doubt` | `truth` (`happened`, `did_not_happen`), `object`, `reason` |
 //! | GET `/approvals` | | leads to the inbox |
 //! | GET `/approvals/{id}` | `approval` | `ApprovalPage` |
 //! | POST `/approvals/{id}/approve`, `…/reject` | `vote` | `digest`, `reason`, `return_to`; `password` for a second sign-in |
@@ -35,6 +37,7 @@ mod attempts;
 mod audit;
 mod case;
 mod documents;
+mod doubt;
 mod health;
 mod help;
 mod inbox;
@@ -82,6 +85,8 @@ pub fn routes() -> Router<AppState> {
         .route("/cases/{id}", get(case::show))
         .route("/cases/{id}/refund", post(refund::ask))
         .route("/cases/{id}/tasks/{task}/done", post(case::finish_task))
+        .route("/cases/{id}/proposals/{proposal}/look_again", post(doubt::look_again))
+        .route("/cases/{id}/proposals/{proposal}/settle", post(doubt::settle))
         .route("/approvals", get(|| async { Redirect::to("/inbox?view=approvals") }))
         .route("/approvals/{id}", get(approval::show))
         .route("/approvals/{id}/approve", post(vote::approve))

@@ -18,12 +18,14 @@ pub(super) enum Said {
     RefundAllowed,
     RefundRepeated,
     TaskDone,
+    LookingAgain,
+    Settled,
     Retried,
     Verified,
     SignedOut,
 }
 
-const ALL: [Said; 10] = [
+const ALL: [Said; 12] = [
     Said::Approved,
     Said::Counted,
     Said::Rejected,
@@ -31,6 +33,8 @@ const ALL: [Said; 10] = [
     Said::RefundAllowed,
     Said::RefundRepeated,
     Said::TaskDone,
+    Said::LookingAgain,
+    Said::Settled,
     Said::Retried,
     Said::Verified,
     Said::SignedOut,
@@ -48,6 +52,8 @@ impl Said {
             Said::RefundAllowed => "refund-allowed",
             Said::RefundRepeated => "refund-repeated",
             Said::TaskDone => "task-done",
+            Said::LookingAgain => "looking-again",
+            Said::Settled => "settled",
             Said::Retried => "retried",
             Said::Verified => "verified",
             Said::SignedOut => "signed-out",
@@ -67,6 +73,8 @@ impl Said {
             }
             Said::RefundRepeated => (Tone::Quiet, "The same refund was asked for already: this is that one."),
             Said::TaskDone => (Tone::Good, "Done. It no longer waits for you."),
+            Said::LookingAgain => (Tone::Active, "Looking again. What is found stands here in a moment."),
+            Said::Settled => (Tone::Good, "Recorded in your name. Nothing was sent."),
             Said::Retried => (Tone::Active, "Queued again."),
             Said::Verified => (Tone::Quiet, "The whole audit was checked."),
             Said::SignedOut => (Tone::Quiet, "You are signed out."),

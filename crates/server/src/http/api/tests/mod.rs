@@ -8,6 +8,7 @@ mod keys;
 mod lists;
 mod live;
 mod operations;
+mod proposals;
 mod records;
 mod refunds;
 mod routes;

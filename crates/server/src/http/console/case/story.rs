@@ -107,12 +107,16 @@ fn execution(entry: &mut TimelineEntry, data: &Value) {
         headline => headline,
     };
     let state = text(data, "state");
+    let by_hand = matches!(entry.actor, ActorIcon::Person);
     entry.what = match state {
         "done" if text(data, "verb") == TASK => {
             "put it among what is to do".clone_into(&mut entry.what);
             return;
         }
+        "done" if by_hand => format!("said that it happened: {headline}"),
         "done" => format!("carried out: {headline}"),
+        "looking_again" => format!("asked to look again: {headline}"),
+        "no_effect" if by_hand => format!("said that it did not happen: {headline}"),
         "void" => format!("did not carry out: {headline}"),
         _ => format!("tried to carry out: {headline}"),
     };

@@ -44,6 +44,8 @@ async fn nothing_that_changes_something_answers_a_get() {
         format!("/approvals/{id}/reject"),
         "/cases/case_1/refund".to_owned(),
         "/cases/case_1/tasks/task_1/done".to_owned(),
+        "/cases/case_1/proposals/prop_1/look_again".to_owned(),
+        "/cases/case_1/proposals/prop_1/settle".to_owned(),
         "/health/dead_letters/job_1/retry".to_owned(),
         "/audit/verify".to_owned(),
         "/logout".to_owned(),

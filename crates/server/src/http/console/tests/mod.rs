@@ -2,6 +2,7 @@
 
 mod decisions;
 mod desk;
+mod doubt;
 mod forms;
 mod pages;
 mod sign_in;

@@ -87,6 +87,16 @@ pub struct ProposalRow {
     /// To its approval, where it has one.
     pub href: Option<String>,
     pub at: Stamp,
+    /// Where nobody knows whether it happened.
+    pub doubt: Option<DoubtForm>,
+}
+
+/// What the reader may do about what is in doubt.
+pub struct DoubtForm {
+    /// `prop_…`.
+    pub proposal: String,
+    pub may_look: bool,
+    pub may_settle: bool,
 }
 
 pub struct TimelineEntry {

@@ -29,7 +29,9 @@ pub use amount::Amount;
 pub use approval::{ApprovalPage, ApprovalPanel, Receipt, ReceiptRow, Stage, Vote};
 pub use audit::{AuditPage, AuditRow, Chain};
 pub use card_document::CardDocument;
-pub use case::{CaseFile, CasePage, MoneyLine, ObjectRow, ProposalRow, RefundForm, TaskRow, TimelineEntry};
+pub use case::{
+    CaseFile, CasePage, DoubtForm, MoneyLine, ObjectRow, ProposalRow, RefundForm, TaskRow, TimelineEntry,
+};
 pub use health::{ApartRow, DeadLetterRow, GapRow, HealthPage, ModeRow, PollerRow, Reading};
 pub use help::{HelpBlock, HelpPage};
 pub use icon::{ActorIcon, Icon};
