@@ -132,21 +132,29 @@ async fn words_without_sense_settle_nothing() {
 #[tokio::test]
 async fn doubt_is_told_in_the_case_that_is_open_by_now() {
     let scene = Scene::new(Wish::default()).await;
-    let proposal = doubted(&scene).await;
-    let charge = scene.case_of(&proposal).await["about"]["id"].as_str().unwrap().to_owned();
-    // Something else on the same charge is done, and that closes the case; then somebody asks for more.
+    let charge = scene.stage.charge(90_000);
+    scene.stage.gate.harm("POST", "/v1/refunds", 1, Harm::answer(401, "{}"));
+    let proposal = scene.ask(&charge, 5_000).await.unwrap().proposal;
+    scene.live_until(&proposal, ProposalState::InDoubt).await;
+    let (scope, _) = scene.engine().health().await.unwrap().kill_switches.remove(0);
+    scene.engine().revive(&Actor::Engine, &scope).await.unwrap();
+    // Something else on the same charge is done, which may close the case; then somebody asks for more.
     let other = scene.ask(&charge, 1_000).await.unwrap().proposal;
     scene.live_until(&other, ProposalState::Done).await;
     scene.quiet().await;
-    let newer = scene.ask(&charge, 2_000).await.unwrap();
-    scene.live_until(&newer.proposal, ProposalState::Done).await;
+    let newer = scene.ask(&charge, 64_000).await.unwrap();
+    assert_eq!(newer.state, ProposalState::Asking);
     let olivia = scene.who("Olivia", &[Role::Operator]).await;
     scene.engine().look_again(&olivia.actor(), &proposal).await.unwrap();
+    let told = async || {
+        scene.pass_machine(Duration::from_secs(2));
+        let case = scene.case_of(&newer.proposal).await;
+        let lines = case["timeline"].as_array().unwrap();
+        lines.last().is_some_and(|line| line["data"]["state"] == "in_doubt")
+    };
+    scene.until("the open case tells of the doubt", told).await;
+    assert_eq!(scene.case_of(&newer.proposal).await["state"], "needs_person");
     scene.quiet().await;
-    let open: Vec<_> =
-        scene.cases(&charge).await.into_iter().filter(|case| case["state"] != "closed").collect();
-    assert_eq!(open.len(), 1);
-    assert_eq!(open[0]["state"], "needs_person");
     assert_eq!(scene.engine().dead_letter_count().await.unwrap(), 0);
     scene.assert_audit().await;
 }
