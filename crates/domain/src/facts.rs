@@ -78,7 +78,7 @@ catalogue! {
     Amount, "amount", Money, "what the action moves";
     Refundable, "refundable", Money, "captured and not yet refunded of the charge";
     AmountRemaining, "amount_remaining", Money, "still due on the invoice";
-    SpentToday, "spent_today", Money, "what refunds approved or done since midnight UTC took from this lane, in home currency, this one not counted";
+    SpentToday, "spent_today", Money, "what refunds sent or done since midnight in the configured zone took from this lane, this one not counted: in the action's currency, and in home currency over all currencies that have a rate";
     CustomerPaid, "customer_paid", Money, "paid by the customer over all charges seen, this currency";
     Disputed, "disputed", Flag, "the charge has been disputed";
     OpenDispute, "open_dispute", Flag, "the customer has a dispute that is not decided";

@@ -56,6 +56,10 @@ struct Ballot {
 impl Engine {
     /// Counts a vote; answers what it led to.
     pub async fn vote(&self, cast: VoteCast) -> Result<Tally> {
+        // A clock that went back would let people decide what has expired.
+        if let Some(why) = self.clock_trouble() {
+            return Err(Error::Clock(why));
+        }
         let mut db = self.inner.store.read().await?;
         let approval = approvals::get(&mut db, &cast.approval).await?;
         let approval = approval.ok_or_else(|| Error::not_found("approval", cast.approval.as_str()))?;

@@ -158,6 +158,5 @@ fn requester(from: &Sources<'_>) -> Value {
 
 /// `2026-11-21T09:41:00Z`.
 pub fn rfc3339(at: BusinessTime) -> String {
-    let second = at.unix_s().rem_euclid(86_400);
-    format!("{}T{:02}:{:02}:{:02}Z", crate::govern::day(at), second / 3_600, second / 60 % 60, second % 60)
+    crate::budget::timestamp(at).to_string()
 }

@@ -1,8 +1,71 @@
-//! The two clocks, handed to everything below. The only place that reads the machine's.
+//! The two clocks, handed to everything below. The only place that reads the machine's, and the one that says when it
+//! cannot be right: with a clock that lies, no execution leaves.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use bursar_domain::time::{BusinessTime, MachineTime};
+use bursar_store::{Store, installation};
+
+use crate::Result;
+use crate::cards::rfc3339;
+
+/// Nobody ran this before 2026: a machine that says so has lost its clock.
+const MACHINE_FIRST: MachineTime = MachineTime::from_unix_s(1_767_225_600);
+/// Stripe opened in 2011: none of its objects is older.
+const BUSINESS_FIRST: BusinessTime = BusinessTime::from_unix_s(1_293_840_000);
+/// Clocks are corrected by seconds and minutes. This much before what was recorded is another day.
+const BACK_MAX: Duration = Duration::from_hours(24);
+
+/// Whether the clock is compared with what was recorded before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClockTrust {
+    #[default]
+    Compared,
+    /// A person looked: it was ahead before and is right now.
+    Accepted,
+}
+
+/// The latest instants that are known to have been.
+#[derive(Debug, Default)]
+pub(crate) struct Latest {
+    machine: AtomicI64,
+    business: AtomicI64,
+}
+
+impl Latest {
+    pub(crate) async fn recorded(store: &Store) -> Result<Self> {
+        let (machine, business) = installation::latest(&mut store.read().await?).await?;
+        Ok(Self { machine: AtomicI64::new(machine), business: AtomicI64::new(business) })
+    }
+
+    /// Why the clocks cannot be right, if they cannot.
+    pub(crate) fn trouble(&self, clocks: &Clocks) -> Option<String> {
+        let (machine, business) = (clocks.machine(), clocks.business());
+        let shown = |micros: i64| rfc3339(BusinessTime::from_micros(micros));
+        if machine < MACHINE_FIRST || business < BUSINESS_FIRST {
+            let earlier = machine.micros().min(business.micros());
+            return Some(format!("the clock says {}", shown(earlier)));
+        }
+        for (now, latest) in [(machine.micros(), &self.machine), (business.micros(), &self.business)] {
+            let before = latest.fetch_max(now, Ordering::SeqCst);
+            if BusinessTime::from_micros(before).since(BusinessTime::from_micros(now)) > BACK_MAX {
+                return Some(format!(
+                    "the clock says {}, and it has been {} before",
+                    shown(now),
+                    shown(before)
+                ));
+            }
+        }
+        None
+    }
+}
+
+/// The same for an installation that need not be running.
+pub async fn clock_trouble(store: &Store, clocks: &Clocks) -> Result<Option<String>> {
+    Ok(Latest::recorded(store).await?.trouble(clocks))
+}
 
 #[derive(Clone)]
 pub struct Clocks {

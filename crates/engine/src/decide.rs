@@ -17,6 +17,7 @@ use bursar_store::seal::NO_SUBJECT;
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 
+use crate::budget::Budget;
 use crate::crash_point::CrashPoint;
 use crate::govern::{self, Motion};
 use crate::lanes::Open;
@@ -130,7 +131,8 @@ impl Engine {
             reader.settle(&mut known, |known| facts::reads(action, known)).await?;
             let mut facts = facts::build(action, &known, Some(classified.class), &self.inner.settings.home);
             let mut db = self.inner.store.read().await?;
-            govern::add_spent_today(&mut db, &mut facts, &lane, &self.inner.settings.home, now).await?;
+            let budget = Budget { settings: &self.inner.settings, lane: &lane, action, at: now };
+            budget.add_spent(&mut db, &mut facts).await?;
             let motion = Motion { actor: &actor, roles: &[], lane: &open.lane, action, facts: &facts };
             let judged = govern::judge(&mut db, &self.policy(), motion, &self.standing(&lane)).await?;
             drop(db);

@@ -15,6 +15,9 @@ pub enum Error {
     /// Stripe says no for good: a key, a permission, a parameter of ours.
     #[error("Stripe refused a read: {code}: {message}")]
     StripeRefused { status: u16, code: String, message: String },
+    /// The key is good and may not do this. Somebody widens it, and what waits goes on by itself.
+    #[error("Stripe's key lacks the permission to {access} {resource}")]
+    PermissionMissing { access: &'static str, resource: String },
     #[error("no such {what}: {id}")]
     NotFound { what: &'static str, id: String },
     /// The request cannot be meant: nothing was done.
@@ -29,6 +32,9 @@ pub enum Error {
     Denied { message: String, policies: Vec<String> },
     #[error(transparent)]
     Vote(#[from] VoteError),
+    /// What the clock says cannot be: nothing leaves until it is right.
+    #[error("the clock cannot be trusted ({0}); nothing is sent until it is right")]
+    Clock(String),
     /// A rule of ours is broken: the case is parked for a person, nothing is guessed.
     #[error("broken invariant: {0}")]
     Broken(String),
@@ -53,9 +59,10 @@ impl Error {
             Error::Store(bursar_store::Error::Fenced(_)) | Error::Stopping => Fate::Leave,
             Error::Unavailable { after, .. } => Fate::Wait { after: *after, counts: false },
             // The key, or what it may do: somebody mends it, and everything goes on by itself.
-            Error::StripeRefused { status: 401 | 403, .. } => {
+            Error::StripeRefused { status: 401 | 403, .. } | Error::PermissionMissing { .. } => {
                 Fate::Wait { after: KEY_LOOK_EVERY, counts: false }
             }
+            Error::Clock(_) => Fate::Wait { after: CLOCK_LOOK_EVERY, counts: false },
             Error::Store(
                 bursar_store::Error::Busy(_) | bursar_store::Error::Full(_) | bursar_store::Error::Closing,
             ) => Fate::Wait { after: Duration::from_secs(1), counts: false },
@@ -79,6 +86,9 @@ impl Error {
     }
 }
 
+/// How often work that waits for a right clock is tried.
+const CLOCK_LOOK_EVERY: Duration = Duration::from_secs(10);
+
 /// How often work that Stripe's key does not allow is tried.
 const KEY_LOOK_EVERY: Duration = Duration::from_mins(1);
 
@@ -101,6 +111,9 @@ mod tests {
         assert_eq!(down.fate(1_000), Fate::Wait { after: Duration::from_secs(9), counts: false });
         let revoked = Error::StripeRefused { status: 401, code: String::new(), message: String::new() };
         assert_eq!(revoked.fate(1_000), Fate::Wait { after: KEY_LOOK_EVERY, counts: false });
+        let narrow = Error::PermissionMissing { access: "read", resource: "payment_methods".into() };
+        assert_eq!(narrow.fate(1_000), Fate::Wait { after: KEY_LOOK_EVERY, counts: false });
+        assert_eq!(narrow.to_string(), "Stripe's key lacks the permission to read payment_methods");
         let unreadable = Error::StripeRefused { status: 400, code: String::new(), message: String::new() };
         assert_eq!(unreadable.fate(ATTEMPTS_MAX), Fate::Park);
         assert_eq!(

@@ -3,7 +3,6 @@
 //! audit entry together. An intent that may have been sent is looked up before anything is sent again.
 
 mod again;
-pub(crate) mod budget;
 mod intent;
 mod lookup;
 mod outcome;
@@ -55,6 +54,10 @@ impl Engine {
         // In doubt is looked at again when a person asks for it; everything else that ended stays ended.
         if !matches!(proposal.state, ProposalState::Approved | ProposalState::InDoubt) {
             return self.finish(job).await;
+        }
+        // Keys, deadlines and budgets are all told by the clock: with a wrong one none of them protects anything.
+        if let Some(why) = self.clock_trouble() {
+            return Err(Error::Clock(why));
         }
         let task = Task { job, proposal, case };
         match execution {

@@ -5,6 +5,7 @@ mod admin;
 mod approve;
 mod batch;
 mod blocked;
+mod budget;
 mod call_person;
 pub mod cards;
 mod clock;
@@ -39,7 +40,7 @@ mod take;
 
 pub use admin::{NewPerson, SetMode};
 pub use approve::{RefusedVote, VoteCast};
-pub use clock::Clocks;
+pub use clock::{ClockTrust, Clocks, clock_trouble};
 #[doc(hidden)]
 pub use crash_point::CrashPoint;
 pub use entropy::Entropy;
@@ -50,10 +51,10 @@ pub use inbox::Waiting;
 pub use ingest::{Endpoint, IngestAnswer};
 pub use poll::{BackfillSpan, Backfilled};
 pub use queries::{Health, LaneHealth, Page, Viewer};
-pub use settings::{Connection, PlaybookSettings, Settings};
+pub use settings::{Connection, PlaybookSettings, Separation, Settings};
 pub use settle::{Settlement, Truth};
 pub use start::Engine;
-pub use stripe_api::permissions::{Granted, Permission};
+pub use stripe_api::permissions::{Granted, Permission, Registers};
 pub use submit::{PortalOpened, PortalRequest, RefundRequest, Submitted};
 
 /// The playbook of this name, for whoever checks its settings.

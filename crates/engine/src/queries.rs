@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use crate::cards::{self, Sources, rfc3339};
 use crate::poll::gap_document;
 use crate::start::{Engine, store_error};
-use crate::stripe_api::permissions::Permission;
+use crate::stripe_api::permissions::{Permission, Registers};
 use crate::{Error, Result};
 
 /// Who looks, so that a card can say what they may do.
@@ -72,6 +72,8 @@ pub struct Health {
     pub audit_unsealed: i64,
     pub kill_switches: Vec<(String, String)>,
     pub single_operator: bool,
+    /// Why the clock cannot be right, where it cannot: nothing leaves meanwhile.
+    pub clock: Option<String>,
     pub mail: bool,
 }
 
@@ -430,6 +432,7 @@ impl Engine {
             audit_unsealed: audit::unsealed(&mut db).await?.0,
             kill_switches: killed,
             single_operator: self.inner.installation.single_operator,
+            clock: self.clock_trouble(),
             mail: self.inner.settings.mail.is_some(),
         })
     }
@@ -438,7 +441,7 @@ impl Engine {
     pub async fn permissions(&self) -> Result<Vec<(String, Vec<Permission>)>> {
         let mut found = Vec::new();
         for open in self.inner.lanes.all() {
-            found.push((open.lane.to_string(), open.client.permissions().await?));
+            found.push((open.lane.to_string(), open.client.permissions(Registers::Nothing).await?));
         }
         Ok(found)
     }

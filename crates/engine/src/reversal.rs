@@ -17,8 +17,8 @@ use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 
 use crate::approve::note;
+use crate::budget;
 use crate::call_person::call_person;
-use crate::execute::budget;
 use crate::settle::BY_A_PERSON;
 use crate::start::{Engine, store_error};
 use crate::{Result, cards};
@@ -79,7 +79,7 @@ impl Engine {
 
 impl Reversal {
     /// Answers the case in which a person is called.
-    async fn write(self, tx: &mut Tx, keyring: &Keyring) -> bursar_store::Result<Case> {
+    async fn write(self, tx: &mut Tx, keyring: &Keyring) -> Result<Case> {
         let (id, lane) = (&self.proposal.id, &self.proposal.lane);
         // Said once: only what was done can be reversed.
         let (done, reversed) = (ProposalState::Done, ProposalState::Reversed);

@@ -10,9 +10,11 @@ use bursar_domain::mode::Mode;
 use bursar_domain::role::Role;
 use bursar_policy::PolicyFile;
 use bursar_stripe::id::AccountId;
+use jiff::tz::TimeZone;
 use secrecy::SecretString;
 use serde_json::Value;
 
+use crate::clock::ClockTrust;
 use crate::home_money::HomeMoney;
 
 #[derive(Clone)]
@@ -32,6 +34,23 @@ pub struct Settings {
     /// How old the mirror may be for a decision, business time.
     pub mirror_age_max: Duration,
     pub workers: usize,
+    /// Days of budgets begin at its midnight, and cards tell times in it.
+    pub zone: TimeZone,
+    pub separation: Separation,
+    pub clock: ClockTrust,
+}
+
+/// Whether people may decide on what they asked for themselves, as the configuration says. It can take that away; only
+/// `bursar init --single-operator` gives it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Separation {
+    /// Nothing is said: as the installation has it.
+    #[default]
+    AsInstalled,
+    /// Nobody may.
+    Kept,
+    /// They may, where the installation was set up so; else nothing starts.
+    Waived,
 }
 
 impl std::fmt::Debug for Settings {

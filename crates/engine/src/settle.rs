@@ -18,7 +18,7 @@ use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 
 use crate::approve::{note, settle_own_case};
-use crate::execute::budget;
+use crate::budget;
 use crate::govern::parse_lane;
 use crate::start::Engine;
 use crate::{Error, Result, cards};

@@ -13,12 +13,12 @@ use tokio::sync::{Notify, broadcast, watch};
 use tokio::task::JoinSet;
 
 use crate::batch::Batcher;
-use crate::clock::Clocks;
+use crate::clock::{ClockTrust, Clocks, Latest};
 use crate::crash_point::CrashPoints;
 use crate::entropy::Entropy;
 use crate::feed::{Feed, FeedItem};
 use crate::lanes::Lanes;
-use crate::settings::Settings;
+use crate::settings::{Separation, Settings};
 use crate::submit::portal::Handover;
 use crate::{Error, Result};
 
@@ -42,6 +42,7 @@ pub(crate) struct Inner {
     pub(crate) lanes: Lanes,
     pub(crate) installation: Installation,
     pub(crate) policy: RwLock<Arc<PolicySet>>,
+    latest: Latest,
     pub(crate) batcher: Batcher,
     pub(crate) feed: Feed,
     pub(crate) handover: Handover,
@@ -60,6 +61,8 @@ impl Engine {
         let store = Store::open(options).await?;
         let entropy = Entropy::default();
         let installation = own_installation(&store, &entropy, &clocks).await?;
+        let installation = separated(&store, &entropy, &clocks, &settings, installation).await?;
+        let latest = Latest::recorded(&store).await?;
         let policy = PolicySet::load(&settings.policies).map_err(|errors| {
             Error::invalid("policies", errors.first().map(ToString::to_string).unwrap_or_default())
         })?;
@@ -72,6 +75,7 @@ impl Engine {
             lanes: Lanes::default(),
             installation,
             policy: RwLock::new(Arc::new(policy)),
+            latest,
             batcher,
             feed: Feed::default(),
             handover: Handover::default(),
@@ -81,6 +85,7 @@ impl Engine {
             tasks: tokio::sync::Mutex::default(),
         });
         let engine = Engine { inner };
+        engine.record_clock().await?;
         engine.record_policies().await?;
         engine.record_playbook_settings().await?;
         Ok(engine)
@@ -152,6 +157,14 @@ impl Engine {
         &self.inner.entropy
     }
 
+    /// Why the clock cannot be right, where it cannot: then no execution leaves and no vote counts.
+    pub fn clock_trouble(&self) -> Option<String> {
+        match self.inner.settings.clock {
+            ClockTrust::Compared => self.inner.latest.trouble(&self.inner.clocks),
+            ClockTrust::Accepted => Latest::default().trouble(&self.inner.clocks),
+        }
+    }
+
     pub fn is_single_operator(&self) -> bool {
         self.inner.installation.single_operator
     }
@@ -185,6 +198,29 @@ impl Engine {
 
     pub(crate) fn audit_id(&self) -> AuditId {
         AuditId::from_entropy(self.inner.entropy.id())
+    }
+
+    /// That somebody vouches for a clock which has gone back is a matter for the audit.
+    async fn record_clock(&self) -> Result<()> {
+        let Some(why) = self.inner.latest.trouble(&self.inner.clocks) else { return Ok(()) };
+        tracing::error!(%why, "the clock cannot be right");
+        if self.inner.settings.clock == ClockTrust::Compared {
+            return Ok(());
+        }
+        let record = audit::Record {
+            id: self.audit_id(),
+            at: self.inner.clocks.machine().micros(),
+            kind: "clock.accepted",
+            lane: None,
+            actor: Some("engine".to_owned()),
+            data: serde_json::json!({"why": why}),
+            commits: Vec::new(),
+        };
+        self.inner
+            .store
+            .write(move |tx| async move { audit::append(tx, record).await }.boxed())
+            .await
+            .map_err(store_error)
     }
 
     /// Keeps the loaded set by its hash and, where it is not the one that was active, records its activation.
@@ -260,6 +296,48 @@ async fn own_installation(store: &Store, entropy: &Entropy, clocks: &Clocks) -> 
         .await
         .map_err(store_error)?;
     Ok(new)
+}
+
+/// Brings the installation in line with what the configuration says about separation of duties. Taking rights away is
+/// done and recorded; giving them from a file alone is refused, because nobody would have been asked.
+async fn separated(
+    store: &Store,
+    entropy: &Entropy,
+    clocks: &Clocks,
+    settings: &Settings,
+    installation: Installation,
+) -> Result<Installation> {
+    match (settings.separation, installation.single_operator) {
+        (Separation::Waived, false) => Err(Error::invalid(
+            "approvals.single_operator",
+            "[approvals] single_operator = true, and this installation was not set up so: nobody here may decide on what \
+             they asked for. Only `bursar init --single-operator` changes that; else set it to false. Nothing was started",
+        )),
+        (Separation::Kept, true) => {
+            let record = audit::Record {
+                id: AuditId::from_entropy(entropy.id()),
+                at: clocks.machine().micros(),
+                kind: "single_operator.set",
+                lane: None,
+                actor: Some("engine".to_owned()),
+                data: serde_json::json!({"single_operator": false, "by": "configuration"}),
+                commits: Vec::new(),
+            };
+            store
+                .write(|tx| {
+                    async move {
+                        installation::set_single_operator(tx, false).await?;
+                        audit::append(tx, record).await
+                    }
+                    .boxed()
+                })
+                .await
+                .map_err(store_error)?;
+            tracing::warn!("from now on nobody decides on what they asked for, as the configuration says");
+            Ok(Installation { single_operator: false, ..installation })
+        }
+        _ => Ok(installation),
+    }
 }
 
 const SEAL_BATCH: i64 = 1_000;

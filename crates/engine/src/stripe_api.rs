@@ -12,4 +12,5 @@ pub(crate) mod permissions;
 pub(crate) use answer::{Answered, Meaning, SendError, meaning};
 pub(crate) use client::{Client, Written};
 pub(crate) use form::encode;
+pub(crate) use kinds::is_read;
 pub(crate) use limiter::Class;

@@ -23,6 +23,7 @@ use futures_util::FutureExt as _;
 pub use portal::{PortalOpened, PortalRequest};
 pub use refund::{RefundRequest, Submitted};
 
+use crate::budget::Budget;
 use crate::govern::{self, Motion};
 use crate::lanes::Open;
 use crate::mirror::Gathered;
@@ -96,7 +97,9 @@ impl Engine {
         let (lane, now, home) = (&wish.open.lane, wish.known.now, &self.inner.settings.home);
         let mut facts = facts::build(&wish.action, &wish.known, None, home);
         let mut db = self.inner.store.read().await?;
-        govern::add_spent_today(&mut db, &mut facts, &lane.to_string(), home, now).await?;
+        let budget =
+            Budget { settings: &self.inner.settings, lane: &lane.to_string(), action: &wish.action, at: now };
+        budget.add_spent(&mut db, &mut facts).await?;
         let motion =
             Motion { actor: &wish.actor, roles: &wish.roles, lane, action: &wish.action, facts: &facts };
         let judged =

@@ -10,7 +10,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bursar_connectors::mail::{Deadlines, Login, MailSettings, Security, SmtpMail};
 use bursar_domain::role::Role;
-use bursar_engine::{Clocks, Connection, Engine, HomeMoney, PlaybookSettings, Rate, Settings};
+use bursar_engine::{
+    ClockTrust, Clocks, Connection, Engine, HomeMoney, PlaybookSettings, Rate, Separation, Settings,
+};
 use bursar_policy::PolicyFile;
 use bursar_stripe::id::AccountId;
 use serde_json::{Value, json};
@@ -48,6 +50,13 @@ pub fn engine_settings(config: &Config) -> anyhow::Result<Settings> {
         mail: mail(config)?.map(Arc::new),
         mirror_age_max: Duration::from_secs(600),
         workers: WORKERS,
+        zone: config.settings.money.timezone.0.clone(),
+        separation: if config.settings.approvals.single_operator {
+            Separation::Waived
+        } else {
+            Separation::Kept
+        },
+        clock: ClockTrust::Compared,
     })
 }
 

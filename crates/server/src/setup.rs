@@ -42,6 +42,10 @@ fn first_people(single_operator: bool) -> Vec<(&'static str, &'static str, Vec<R
 pub async fn create_people(data_dir: &Path, single_operator: bool) -> anyhow::Result<Option<FirstPeople>> {
     let engine = Engine::open(bare_settings(data_dir), Clocks::system()).await?;
     if !engine.people().await?.is_empty() {
+        // Said by hand to an installation that is there: the one way to give this right later.
+        if single_operator && !engine.is_single_operator() {
+            engine.set_single_operator(true).await?;
+        }
         engine.stop().await;
         return Ok(None);
     }
@@ -103,6 +107,9 @@ fn bare_settings(data_dir: &Path) -> Settings {
         mail: None,
         mirror_age_max: Duration::from_secs(600),
         workers: 1,
+        zone: jiff::tz::TimeZone::UTC,
+        separation: bursar_engine::Separation::AsInstalled,
+        clock: bursar_engine::ClockTrust::Compared,
     }
 }
 

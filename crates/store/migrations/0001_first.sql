@@ -249,9 +249,7 @@ CREATE TABLE executions (
     -- Of the sends, those that may have arrived.
     maybe_sent BIGINT NOT NULL,
     -- What it holds of a day's budget; nothing once that was given back.
-    reserved_day TEXT,
-    reserved BIGINT,
-    reserved_currency TEXT,
+    reserved TEXT,
     state TEXT NOT NULL,
     waiting_for TEXT,
     -- Until when Stripe's own approval can be given, business time.

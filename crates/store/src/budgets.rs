@@ -6,9 +6,9 @@ use crate::{Db, Result, Tx, params};
 #[derive(Clone, Copy, Debug)]
 pub struct Counter<'a> {
     pub lane: &'a str,
-    /// `lane:money_out`, `customer:cus_…`, `person:usr_…`.
+    /// `lane:money_out`, `lane:money_out_by_currency`.
     pub name: &'a str,
-    /// The UTC day of business time, `2026-11-21`.
+    /// The day of business time in the installation's zone, `2026-11-21`.
     pub day: &'a str,
     pub currency: &'a str,
 }

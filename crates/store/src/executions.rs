@@ -62,11 +62,12 @@ impl Execution {
 }
 
 /// What an execution holds of a day's budget.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Reserved {
-    /// The UTC day of business time, `2026-11-21`.
+    /// A day of business time in the installation's zone, `2026-11-21`.
     pub day: String,
-    pub money: Money,
+    /// How much of which counter.
+    pub taken: Vec<(String, Money)>,
 }
 
 fn purpose(id: &str) -> String {
@@ -120,34 +121,29 @@ pub async fn mark_not_sent(tx: &mut Tx, id: &ExecutionId) -> Result<()> {
 
 /// Notes what it holds of a day's budget.
 pub async fn reserve(tx: &mut Tx, id: &ExecutionId, reserved: &Reserved) -> Result<()> {
-    let sql = "UPDATE executions SET reserved_day = $1, reserved = $2, reserved_currency = $3
-               WHERE id = $4 AND reserved IS NULL";
-    let row = params![&reserved.day, reserved.money.amount, reserved.money.currency.as_str(), id.as_str()];
-    tx.execute_one("it holds something of a budget already", sql, row).await
+    let text = serde_json::to_string(reserved)
+        .map_err(|_| Error::corrupt("executions", "reserved", id.as_str()))?;
+    let sql = "UPDATE executions SET reserved = $1 WHERE id = $2 AND reserved IS NULL";
+    tx.execute_one("it holds something of a budget already", sql, params![&text, id.as_str()]).await
 }
 
 /// Takes from it what it holds of a day's budget, so that nobody can give that back twice.
 pub async fn release(tx: &mut Tx, id: &ExecutionId) -> Result<Option<Reserved>> {
-    let sql = "SELECT reserved_day, reserved, reserved_currency FROM executions WHERE id = $1";
+    let sql = "SELECT id, reserved FROM executions WHERE id = $1";
     let Some(row) = tx.first(sql, params![id.as_str()]).await? else { return Ok(None) };
     let held = reserved(&row)?;
     if held.is_some() {
-        let sql = "UPDATE executions SET reserved_day = NULL, reserved = NULL, reserved_currency = NULL
-                   WHERE id = $1 AND reserved IS NOT NULL";
+        let sql = "UPDATE executions SET reserved = NULL WHERE id = $1 AND reserved IS NOT NULL";
         tx.execute_one("somebody else gave it back", sql, params![id.as_str()]).await?;
     }
     Ok(held)
 }
 
 fn reserved(row: &Row) -> Result<Option<Reserved>> {
-    let (Some(day), Some(amount), Some(currency)) =
-        (row.opt_text("reserved_day")?, row.opt_int("reserved")?, row.opt_text("reserved_currency")?)
-    else {
-        return Ok(None);
-    };
-    let currency = Currency::parse(&currency)
-        .map_err(|_| Error::corrupt("executions", "reserved_currency", currency))?;
-    Ok(Some(Reserved { day, money: Money::new(amount, currency) }))
+    match row.opt_text("reserved")? {
+        Some(_) => row.json("executions", "reserved").map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Until when what is parked at Stripe can be agreed to there; nothing where no limit holds.
@@ -191,7 +187,7 @@ pub async fn record(tx: &mut Tx, id: &ExecutionId, progress: &Progress<'_>, now:
 
 const COLUMNS: &str = "id, lane, proposal_id, case_id, verb, digest, idempotency_key, request_method, request_path, \
                        api_version, account, subject, request, intended_at, deadline_at, first_sent_at, sends, \
-                       maybe_sent, reserved_day, reserved, reserved_currency, state, waiting_for, waiting_until, \
+                       maybe_sent, reserved, state, waiting_for, waiting_until, \
                        absent_since, outcome_at, outcome_code, receipt";
 
 async fn from_row(db: &mut Db, keyring: &Keyring, row: &Row) -> Result<Execution> {

@@ -31,6 +31,14 @@ pub async fn create(tx: &mut Tx, new: &Installation) -> Result<()> {
     tx.execute(sql, params![&new.id, new.created_at, new.single_operator]).await.map(|_| ())
 }
 
+/// The latest instants that were recorded, zero where there is none: machine time of the audit's newest entries, and
+/// business time of the last intent, which nothing moves while executions stand still.
+pub async fn latest(db: &mut Db) -> Result<(i64, i64)> {
+    let sql = "SELECT MAX(at) FROM (SELECT at FROM audit WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1000) AS newest";
+    let machine = db.number(sql, &[]).await?;
+    Ok((machine, db.number("SELECT MAX(intended_at) FROM executions", &[]).await?))
+}
+
 pub async fn set_single_operator(tx: &mut Tx, single_operator: bool) -> Result<()> {
     tx.execute("UPDATE installation SET single_operator = $1", params![single_operator]).await.map(|_| ())
 }

@@ -11,14 +11,15 @@ use bursar_domain::proposal::{self, ProposalState};
 use bursar_domain::time::BusinessTime;
 use bursar_domain::verdict::Ruling;
 use bursar_store::audit::{self, Record, Table};
-use bursar_store::executions::{self, Execution, Intent, Reserved};
+use bursar_store::executions::{self, Execution, Intent};
 use bursar_store::seal::Keyring;
 use bursar_store::{Tx, approvals, jobs, proposals};
 use futures_util::FutureExt as _;
 use serde_json::json;
 
-use super::{Task, budget, request};
+use super::{Task, request};
 use crate::approve::{note, settle_own_case, yes_voters};
+use crate::budget::{self, Budget};
 use crate::govern::{self, Motion, parse_lane};
 use crate::mirror::{Freshness, Gathered};
 use crate::propose::{self, Ending};
@@ -151,7 +152,7 @@ impl Work {
             return Ok(Step::Voided(why));
         }
         executions::add(tx, &keyring, &self.intent, self.at).await?;
-        self.reserve(tx).await?;
+        self.budget(&self.engine).reserve(tx, &self.intent.id).await?;
         let data = json!({"execution": self.intent.id.as_str(), "proposal": self.intent.proposal.as_str(),
             "verb": self.intent.verb, "digest": self.intent.digest, "idempotency_key": self.intent.idempotency_key});
         let record = Record {
@@ -182,23 +183,26 @@ impl Work {
             self.void(tx, &keyring, &why).await?;
             return Ok(Step::Voided(why));
         }
-        self.reserve(tx).await?;
+        self.budget(&self.engine).reserve(tx, &self.intent.id).await?;
         Ok(Step::Intended)
     }
 
     async fn objection_today(&mut self, tx: &mut Tx) -> Result<Option<String>> {
         // The budget is read here, in the writer: two refunds can never both take the last of it.
-        let home = &self.engine.inner.settings.home;
-        govern::add_spent_today(tx, &mut self.facts, &self.intent.lane, home, self.now).await?;
+        let engine = self.engine.clone();
+        let mut facts = std::mem::take(&mut self.facts);
+        self.budget(&engine).add_spent(tx, &mut facts).await?;
+        self.facts = facts;
         self.objection(tx).await
     }
 
-    async fn reserve(&self, tx: &mut Tx) -> Result<()> {
-        let Some(money) = govern::home_cost(&self.proposal.content.action, &self.facts) else {
-            return Ok(());
-        };
-        let reserved = Reserved { day: govern::day(self.now), money };
-        Ok(budget::take(tx, &self.intent.lane, &self.intent.id, &reserved).await?)
+    fn budget<'a>(&'a self, engine: &'a Engine) -> Budget<'a> {
+        Budget {
+            settings: &engine.inner.settings,
+            lane: &self.intent.lane,
+            action: &self.proposal.content.action,
+            at: self.now,
+        }
     }
 
     /// Why nothing may be sent any more, if there is a reason.

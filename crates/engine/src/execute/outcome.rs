@@ -16,8 +16,9 @@ use bursar_store::{Tx, cases, modes, objects, proposals};
 use futures_util::FutureExt as _;
 use serde_json::json;
 
-use super::{Task, budget};
+use super::Task;
 use crate::approve::{note, settle_own_case};
+use crate::budget;
 use crate::call_person::call_person;
 use crate::error::backoff;
 use crate::start::Engine;

@@ -54,6 +54,13 @@ pub(super) fn answered(span: &Span, status: Option<u16>) {
     }
 }
 
+/// The resource that a path is about, as permissions call it: `charges`, `billing_portal/sessions`.
+pub(super) fn resource(path: &str) -> String {
+    let template = template(path);
+    let before_ids = template.split("/{id}").next().unwrap_or_default();
+    before_ids.trim_start_matches("/v1/").to_owned()
+}
+
 /// `/v1/charges/ch_1` is `/v1/charges/{id}`.
 fn template(path: &str) -> String {
     let path = path.split('?').next().unwrap_or_default();
@@ -63,7 +70,7 @@ fn template(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::permissions::{READS, WRITES};
+    use super::super::permissions::{ENDPOINTS, WRITES, reads};
     use super::*;
 
     #[test]
@@ -81,9 +88,18 @@ mod tests {
 
     #[test]
     fn every_resource_that_is_read_or_written_keeps_its_name() {
-        for (resource, _) in READS.iter().chain(WRITES) {
-            let path = format!("/v1/{resource}");
+        let written = WRITES.iter().chain([&ENDPOINTS]).map(|write| write.resource);
+        for known in reads().map(|(resource, _)| resource).chain(written) {
+            let path = format!("/v1/{known}");
             assert_eq!(template(&path), path);
+            assert_eq!(resource(&format!("{path}/xx_1")), known);
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_a_permission_names_its_resource() {
+        for write in WRITES.iter().chain([&ENDPOINTS]) {
+            assert_eq!(resource(write.probe), write.resource);
         }
     }
 }

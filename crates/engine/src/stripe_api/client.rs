@@ -13,7 +13,8 @@ use tracing::{Instrument as _, Span};
 use super::answer::{Answered, SendError};
 use super::kinds::collection;
 use super::limiter::{Class, Limiter};
-use super::{call, encode, permissions};
+use super::permissions::{self, ACCOUNT, Granted, Permission, Registers, Write};
+use super::{call, encode};
 use crate::{Error, Result};
 
 /// An answer drips in for at most this long.
@@ -174,26 +175,37 @@ impl Client {
         Ok(answered)
     }
 
-    /// What the key may do, as far as reading tells.
-    pub(crate) async fn permissions(&self) -> Result<Vec<permissions::Permission>> {
+    /// What the key may do. Nothing is changed by asking.
+    pub(crate) async fn permissions(&self, registers: Registers) -> Result<Vec<Permission>> {
         let mut found = Vec::new();
-        for (resource, needed_for) in permissions::READS.iter().copied() {
-            let granted =
-                match self.get(&format!("/v1/{resource}"), &[("limit", "1")], Class::Interactive).await {
-                    Ok(_) => permissions::Granted::Yes,
-                    Err(Error::StripeRefused { status: 403, .. }) => permissions::Granted::No,
-                    Err(Error::StripeRefused { status: 400, .. }) => permissions::Granted::Unknown,
-                    Err(error) => return Err(error),
-                };
-            found.push(permissions::Permission { resource, access: "read", granted, needed_for });
+        for (resource, needed_for) in permissions::reads() {
+            let path = format!("/v1/{resource}");
+            let one: &[(&str, &str)] = if resource == ACCOUNT { &[] } else { &[("limit", "1")] };
+            let granted = granted(self.get(&path, one, Class::Interactive).await)?;
+            let probed = format!("GET {path}");
+            found.push(Permission { resource, access: "read", granted, needed_for, probed });
         }
-        found.extend(permissions::WRITES.iter().map(|(resource, needed_for)| permissions::Permission {
-            resource,
-            access: "write",
-            granted: permissions::Granted::Unknown,
-            needed_for,
-        }));
+        let endpoints = (registers == Registers::Endpoints).then_some(&permissions::ENDPOINTS);
+        for write in permissions::WRITES.iter().chain(endpoints) {
+            let granted = match self.setup(write.probe, Vec::new()).await {
+                // Nothing can have been changed, and nothing is known.
+                Ok(Some(_)) => Granted::Unknown,
+                // There is no such object: whether it may be changed was asked first.
+                Ok(None) | Err(Error::StripeRefused { status: 400, .. }) => Granted::Yes,
+                Err(Error::PermissionMissing { .. }) => Granted::No,
+                Err(error) => return Err(error),
+            };
+            let probed = format!("POST {} with nothing in it", write.probe);
+            let Write { resource, needed_for, .. } = *write;
+            found.push(Permission { resource, access: "write", granted, needed_for, probed });
+        }
         Ok(found)
+    }
+
+    /// The webhook endpoints there are; Stripe allows sixteen.
+    pub(crate) async fn webhook_endpoints(&self) -> Result<Vec<Value>> {
+        let page = self.get("/v1/webhook_endpoints", &[("limit", PAGE)], Class::Interactive).await?;
+        Ok(page.and_then(|page| page.get("data")?.as_array().cloned()).unwrap_or_default())
     }
 
     /// Registers a webhook endpoint for exactly these events. Setting Bursar up is the one write that is no action:
@@ -202,13 +214,26 @@ impl Client {
         let mut pairs =
             vec![("url", url), ("api_version", PINNED), ("connect", if connect { "true" } else { "false" })];
         pairs.extend(events.iter().map(|event| ("enabled_events[]", *event)));
+        let made = self.setup("/v1/webhook_endpoints", pairs).await?;
+        made.ok_or_else(|| Error::not_found("webhook endpoint", url))
+    }
+
+    /// Has an endpoint that is there send exactly these events.
+    pub(crate) async fn update_webhook(&self, id: &str, events: &[&str]) -> Result<Value> {
+        let pairs = events.iter().map(|event| ("enabled_events[]", *event)).collect();
+        let changed = self.setup(&format!("/v1/webhook_endpoints/{id}"), pairs).await?;
+        changed.ok_or_else(|| Error::not_found("webhook endpoint", id))
+    }
+
+    /// A write of setting up, without an idempotency key: it is sent once and a person looks at what came of it.
+    async fn setup(&self, path: &str, pairs: Vec<(&str, &str)>) -> Result<Option<Value>> {
+        self.limiter.turn(Class::Interactive).await;
         let request = self
-            .request(Method::POST, "/v1/webhook_endpoints", PINNED)?
+            .request(Method::POST, path, PINNED)?
             .header("content-type", "application/x-www-form-urlencoded")
             .body(encode(pairs));
-        let span = call::span(&Method::POST, "/v1/webhook_endpoints");
-        let answered = exchange(request, span).await.map_err(no_answer)?;
-        self.understand(&answered)?.ok_or_else(|| Error::not_found("webhook endpoint", url))
+        let answered = exchange(request, call::span(&Method::POST, path)).await.map_err(no_answer)?;
+        self.understand(&answered, ("write", path))
     }
 
     async fn get(&self, path: &str, query: &[(&str, &str)], class: Class) -> Result<Option<Value>> {
@@ -217,13 +242,14 @@ impl Client {
         let target = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
         let request = self.request(Method::GET, &target, PINNED)?;
         let answered = exchange(request, call::span(&Method::GET, path)).await.map_err(no_answer);
-        let read = answered.and_then(|answered| self.understand(&answered));
+        let read = answered.and_then(|answered| self.understand(&answered, ("read", path)));
         let ok = if read.is_ok() { "true" } else { "false" };
         metrics::counter!("bursar_stripe_reads_total", "class" => class.as_str(), "ok" => ok).increment(1);
         read
     }
 
-    fn understand(&self, answered: &Answered) -> Result<Option<Value>> {
+    /// `asked` is what for and where: `("read", "/v1/charges/ch_1")`.
+    fn understand(&self, answered: &Answered, asked: (&'static str, &str)) -> Result<Option<Value>> {
         let body: Option<Value> = serde_json::from_slice(&answered.body).ok();
         match (answered.status, body) {
             (200..=299, Some(body)) if body.is_object() => Ok(Some(body)),
@@ -238,11 +264,15 @@ impl Client {
                     let found = body.as_ref().and_then(|body| body.pointer(&format!("/error/{field}")));
                     found.and_then(Value::as_str).unwrap_or_default().chars().take(300).collect::<String>()
                 };
-                Err(Error::StripeRefused {
-                    status: answered.status,
-                    code: text("code"),
-                    message: text("message"),
-                })
+                let code = text("code");
+                // An account that left, or another's, is no matter of permissions.
+                if answered.status == 403 && code != "account_invalid" {
+                    return Err(Error::PermissionMissing {
+                        access: asked.0,
+                        resource: call::resource(asked.1),
+                    });
+                }
+                Err(Error::StripeRefused { status: answered.status, code, message: text("message") })
             }
             (status, _) => Err(unavailable(format!("answered {status} with nothing that can be read"))),
         }
@@ -288,6 +318,16 @@ fn readable(kind: &str) -> Result<&'static str> {
 fn is_plain(id: &str) -> bool {
     (1..=255).contains(&id.len())
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+}
+
+/// What the answer to a harmless read says about the permission to read.
+fn granted(read: Result<Option<Value>>) -> Result<Granted> {
+    match read {
+        Ok(_) => Ok(Granted::Yes),
+        Err(Error::PermissionMissing { .. }) => Ok(Granted::No),
+        Err(Error::StripeRefused { status: 400, .. }) => Ok(Granted::Unknown),
+        Err(error) => Err(error),
+    }
 }
 
 /// For a read it does not matter whether the request arrived.

@@ -72,6 +72,7 @@ struct Desk {
     rules: Mutex<Vec<Rule>>,
     written: Mutex<Vec<Written>>,
     asked: Mutex<Vec<String>>,
+    forbidden: Mutex<Vec<String>>,
     closed: AtomicBool,
 }
 
@@ -90,6 +91,7 @@ impl Gate {
             rules: Mutex::default(),
             written: Mutex::default(),
             asked: Mutex::default(),
+            forbidden: Mutex::default(),
             closed: AtomicBool::new(false),
         });
         let serving = Mutex::new(tokio::spawn(serve(listener, Arc::clone(&desk))));
@@ -136,6 +138,11 @@ impl Gate {
         self.desk.written.lock().unwrap().clone()
     }
 
+    /// Paths of what the key was not permitted.
+    pub fn forbidden(&self) -> Vec<String> {
+        self.desk.forbidden.lock().unwrap().clone()
+    }
+
     /// How often something was read.
     pub fn reads(&self) -> usize {
         self.desk.asked.lock().unwrap().len()
@@ -177,10 +184,17 @@ async fn answer(desk: &Desk, request: Request<Body>) -> io::Result<Response<Body
         desk.written.lock().unwrap().push(written(parts.uri.path(), &parts.headers, &body));
     }
     let harm = strike(desk, parts.method.as_str(), parts.uri.path());
+    let path = parts.uri.path().to_owned();
     let router = desk.stripe.router();
     let request = Request::from_parts(parts, Body::from(body));
     match harm {
-        None => pass(router, request).await,
+        None => {
+            let answer = pass(router, request).await?;
+            if answer.status() == StatusCode::FORBIDDEN {
+                desk.forbidden.lock().unwrap().push(path);
+            }
+            Ok(answer)
+        }
         Some(Harm::CutBefore) => Err(cut()),
         Some(Harm::CutAfter) => pass(router, request).await.and(Err(cut())),
         Some(Harm::HoldBefore) => hold().await,

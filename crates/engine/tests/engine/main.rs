@@ -6,6 +6,9 @@
 mod ageing;
 mod answers;
 mod apart;
+mod budgets;
+mod clocks;
+mod connect;
 mod crashes;
 mod doubt;
 mod gate;
@@ -21,6 +24,7 @@ mod refunds;
 mod reversals;
 mod scene;
 mod sellers;
+mod separation;
 mod stage;
 mod stopped;
 mod thin;

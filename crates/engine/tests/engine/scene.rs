@@ -15,8 +15,8 @@ use bursar_domain::proposal::ProposalState;
 use bursar_domain::role::Role;
 use bursar_domain::time::{BusinessTime, MachineTime};
 use bursar_engine::{
-    Clocks, Connection, CrashPoint, Endpoint, Engine, Error, HomeMoney, IngestAnswer, NewPerson,
-    PlaybookSettings, Rate, RefundRequest, Result, Settings, Submitted, VoteCast,
+    ClockTrust, Clocks, Connection, CrashPoint, Endpoint, Engine, Error, HomeMoney, IngestAnswer, NewPerson,
+    PlaybookSettings, Rate, RefundRequest, Result, Separation, Settings, Submitted, VoteCast,
 };
 use bursar_policy::PolicyFile;
 use bursar_store::executions::{self, Execution};
@@ -24,6 +24,7 @@ use bursar_store::{Store, audit, budgets, objects, proposals};
 use bursar_stripe::currency::Currency;
 use bursar_stripe::id::AccountId;
 use bursar_stripe::signature;
+use jiff::tz::TimeZone;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -47,8 +48,10 @@ pub struct Wish {
     pub mail: Option<Arc<SmtpMail>>,
     pub connected: Vec<AccountId>,
     pub key: Option<String>,
-    /// What a currency is worth in dollars.
     pub rates: BTreeMap<Currency, Rate>,
+    pub zone: TimeZone,
+    pub separation: Separation,
+    pub clock: ClockTrust,
 }
 
 impl Default for Wish {
@@ -62,6 +65,9 @@ impl Default for Wish {
             connected: Vec::new(),
             key: None,
             rates: BTreeMap::new(),
+            zone: TimeZone::UTC,
+            separation: Separation::AsInstalled,
+            clock: ClockTrust::Compared,
         }
     }
 }
@@ -140,6 +146,20 @@ impl Scene {
         self.begin_again(Some(point)).await.expect("a place was named")
     }
 
+    /// Another process that does not come up, and why.
+    pub async fn refused_restart(&mut self) -> Error {
+        self.kill();
+        self.starts += 1;
+        let settings = settings(&self.stage, &self.wish, self.dir.path(), self.starts);
+        loop {
+            match Engine::open(settings.clone(), clocks(&self.stage, &self.machine)).await {
+                Err(Error::Store(bursar_store::Error::InUse(_))) => tokio::task::yield_now().await,
+                Err(error) => return error,
+                Ok(_) => panic!("the engine opens"),
+            }
+        }
+    }
+
     async fn begin_again(&mut self, point: Option<CrashPoint>) -> Option<Reached> {
         self.kill();
         self.starts += 1;
@@ -190,8 +210,9 @@ async fn begin(
     (runtime, engine, reached)
 }
 
-fn settings(stage: &Stage, wish: &Wish, dir: &Path, start: usize) -> Settings {
-    let connection = Connection {
+/// Stripe as this wish reaches it.
+pub fn connection(stage: &Stage, wish: &Wish) -> Connection {
+    Connection {
         name: "main".to_owned(),
         api_base: stage.gate.url(),
         key: SecretString::from(wish.key.clone().unwrap_or_else(|| stage.stripe.secret_key())),
@@ -204,11 +225,14 @@ fn settings(stage: &Stage, wish: &Wish, dir: &Path, start: usize) -> Settings {
         webhook: !wish.polls,
         mode: wish.mode,
         requests_per_second: 10_000,
-    };
+    }
+}
+
+fn settings(stage: &Stage, wish: &Wish, dir: &Path, start: usize) -> Settings {
     Settings {
         data_dir: dir.to_owned(),
         node: format!("node-{start}"),
-        connections: vec![connection],
+        connections: vec![connection(stage, wish)],
         policies: wish.policies.clone(),
         playbooks: BTreeMap::from([("recovery".to_owned(), PlaybookSettings { body: recovery_settings() })]),
         home: HomeMoney { currency: Currency::USD, rates: wish.rates.clone() },
@@ -217,6 +241,9 @@ fn settings(stage: &Stage, wish: &Wish, dir: &Path, start: usize) -> Settings {
         mail: wish.mail.clone(),
         mirror_age_max: Duration::from_mins(10),
         workers: 4,
+        zone: wish.zone.clone(),
+        separation: wish.separation,
+        clock: wish.clock,
     }
 }
 
@@ -299,6 +326,11 @@ impl Scene {
 impl Scene {
     pub fn machine_s(&self) -> i64 {
         self.machine.load(Ordering::SeqCst).div_euclid(1_000_000)
+    }
+
+    /// Sets the wall clock.
+    pub fn set_machine_s(&self, seconds: i64) {
+        self.machine.store(seconds * 1_000_000, Ordering::SeqCst);
     }
 
     /// Moves the wall clock.
@@ -396,6 +428,13 @@ impl Scene {
         let sql = "SELECT due_at FROM jobs WHERE kind = 'execute' AND state = 'queued'";
         let row = self.reader.read().await.unwrap().first(sql, &[]).await.unwrap();
         row.map(|row| row.int("due_at").unwrap())
+    }
+
+    /// What a counter of today holds, where today is UTC's.
+    pub async fn spent(&self, name: &str, currency: &str) -> i64 {
+        let lane = self.engine().health().await.unwrap().lanes[0].lane.clone();
+        let counter = budgets::Counter { lane: &lane, name, day: "2026-11-21", currency };
+        budgets::used(&mut self.reader.read().await.unwrap(), counter).await.unwrap()
     }
 
     /// The cases of a Stripe object, whole.

@@ -21,6 +21,11 @@ async fn keys_decide_who_may_do_what() {
         ("GET", "/v1/customers", 403),
         ("POST", "/v1/refunds", 400),
         ("POST", "/v1/charges/ch_1", 403),
+        // The permission is looked at before the parameters and before the object.
+        ("POST", "/v1/refunds/re_of_nobody", 404),
+        ("POST", "/v1/invoices/in_of_nobody", 403),
+        ("POST", "/v1/billing_portal/sessions", 403),
+        ("POST", "/v1/webhook_endpoints/we_of_nobody", 403),
     ] {
         let answer = server.send(server.request(method, path).bearer_auth(&reader)).await.unwrap();
         assert_eq!(answer.status, status, "{method} {path}: {}", answer.body);

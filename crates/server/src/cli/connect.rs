@@ -4,8 +4,8 @@ mod keep;
 
 use std::path::PathBuf;
 
-use bursar_engine::Granted;
-use bursar_engine::connect::{self, Examined, Registered};
+use bursar_engine::connect::{self, Became, Examined, Registered};
+use bursar_engine::{Connection, Endpoint, Error, Granted, Registers};
 use serde_json::json;
 
 use super::code::Code;
@@ -46,7 +46,7 @@ pub struct StripeArgs {
     #[arg(
         long,
         value_name = "URL",
-        help = "Register an endpoint here for exactly the event types in use; else below server.public_url"
+        help = "Register an endpoint here for exactly the event types in use, and with connected accounts one more at URL/connect; else below server.public_url"
     )]
     pub webhook_url: Option<HttpUrl>,
     /// Allow a key of live mode
@@ -66,18 +66,17 @@ pub fn run(command: ConnectCommand, session: &Session) -> Outcome {
         service::connection(&args.name, &stripe).map_err(|error| refused(&format!("{error:#}")))?;
     let connection = connection.ok_or_else(|| refused("there is no key"))?;
     runtime::block_on(async {
-        let examined = connect::examine(&connection).await.map_err(|error| unanswered(&error))?;
+        let wanted = endpoints(&args, &config, &stripe)?;
+        let registers = if wanted.is_empty() { Registers::Nothing } else { Registers::Endpoints };
+        let examined = connect::examine(&connection, registers).await.map_err(|error| unanswered(&error))?;
         allow_live(&args, &examined, session)?;
-        let registered = match endpoint(&args, &config)? {
-            Some(url) => Some(
-                connect::register_webhook(&connection, &url, false)
-                    .await
-                    .map_err(|error| unanswered(&error))?,
-            ),
-            None => None,
-        };
-        let kept = keep::keep(&args.name, &config, &key, registered.as_ref())?;
-        report(session, &args, &examined, registered.as_ref(), &kept)?;
+        let (registered, failed) = register(&connection, &examined, wanted).await;
+        // A secret is told once: whatever went wrong afterwards, it is kept.
+        let kept = keep::keep(&args.name, &config, &key, &registered)?;
+        report(session, &args, &examined, &registered, &kept)?;
+        if let Some(error) = failed {
+            return Err(not_registered(&error, &registered));
+        }
         if key.is_new && config.file.is_none() {
             session.output.note("nothing was kept: there is no configuration yet; first: bursar init");
         }
@@ -85,22 +84,57 @@ pub fn run(command: ConnectCommand, session: &Session) -> Outcome {
     })
 }
 
-/// Where Stripe is to send events: as asked for, else below the public URL where no endpoint is known yet. Its secret is
-/// told once, so without a place to keep it nothing is registered.
-fn endpoint(args: &StripeArgs, config: &Config) -> Result<Option<String>, Failure> {
-    let stripe = config.settings.stripe.get(&args.name);
-    let has_secret = stripe.is_some_and(|stripe| !stripe.webhook_secrets.is_empty());
-    let public_url = config.settings.server.public_url.as_ref().filter(|_| !has_secret);
-    let below = public_url.map(|url| format!("{}/ingest/stripe", url.as_str()));
-    let url = args.webhook_url.as_ref().map(|url| url.as_str().to_owned()).or(below);
-    if url.is_some() && config.file.is_none() {
+/// Where Stripe is to send events: as asked for, else below the public URL where no endpoint is known yet; those of
+/// connected accounts to an endpoint of their own. Secrets are told once, so without a place to keep them nothing is
+/// registered.
+fn endpoints(
+    args: &StripeArgs,
+    config: &Config,
+    stripe: &Stripe,
+) -> Result<Vec<(Endpoint, String)>, Failure> {
+    let asked = args.webhook_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
+    let public_url = config.settings.server.public_url.as_ref();
+    let below = public_url.map(|url| format!("{}/ingest/stripe", url.as_str().trim_end_matches('/')));
+    let unknown = |secrets: &[Secret]| asked.is_some() || secrets.is_empty();
+    let mut wanted = Vec::new();
+    if let Some(url) = asked.clone().or(below) {
+        if unknown(&stripe.webhook_secrets) {
+            wanted.push((Endpoint::Account, url.clone()));
+        }
+        if !stripe.connected_accounts.is_empty() && unknown(&stripe.connect_webhook_secrets) {
+            wanted.push((Endpoint::Connect, format!("{url}/connect")));
+        }
+    }
+    if !wanted.is_empty() && config.file.is_none() {
         return Err(Failure::new(
             Code::NotConfirmed,
             "no endpoint was registered: there is no configuration to keep its secret in",
         )
         .help("bursar init"));
     }
-    Ok(url)
+    Ok(wanted)
+}
+
+/// One after the other; the first that fails ends it. A key that may not is not tried: the table says so.
+async fn register(
+    connection: &Connection,
+    examined: &Examined,
+    wanted: Vec<(Endpoint, String)>,
+) -> (Vec<Registered>, Option<Error>) {
+    let mut registered = Vec::new();
+    let refused = |permission: &bursar_engine::Permission| {
+        permission.resource == "webhook_endpoints" && permission.granted == Granted::No
+    };
+    if examined.permissions.iter().any(refused) {
+        return (registered, None);
+    }
+    for (endpoint, url) in wanted {
+        match connect::register_webhook(connection, &url, endpoint).await {
+            Ok(one) => registered.push(one),
+            Err(error) => return (registered, Some(error)),
+        }
+    }
+    (registered, None)
 }
 
 /// Where the key came from says whether it has to be kept.
@@ -163,14 +197,16 @@ fn report(
     session: &Session,
     args: &StripeArgs,
     examined: &Examined,
-    registered: Option<&Registered>,
+    registered: &[Registered],
     kept: &Kept,
 ) -> Result<(), Failure> {
     let output = &session.output;
     if output.is_json() {
         output.document(&json!({"object": "connection", "name": args.name, "lane": examined.lane.to_string(),
             "account_name": examined.name, "livemode": examined.lane.livemode, "permissions": examined.permissions,
-            "webhook_endpoint": registered.map(|registered| &registered.id), "kept": kept.files, "to_add": kept.by_hand}))?;
+            "webhook_endpoints": registered.iter().map(|one| json!({"id": one.id, "became": one.became.as_str(),
+                "of_connected_accounts": one.endpoint == Endpoint::Connect})).collect::<Vec<_>>(),
+            "kept": kept.files, "to_add": kept.by_hand}))?;
         return Ok(());
     }
     output.line(format_args!(
@@ -187,14 +223,24 @@ fn report(
         let granted = match permission.granted {
             Granted::Yes => "yes",
             Granted::No => "NO",
-            Granted::Unknown => "only a write tells",
+            Granted::Unknown => "not told",
         };
         table
             .row([permission.resource, permission.access, granted, permission.needed_for].map(str::to_owned));
     }
     output.table(&table)?;
-    if let Some(registered) = registered {
-        output.line(format_args!("webhook  {}  {} event types", registered.id, registered.events.len()))?;
+    output.note("Asked by reading one object of each, and for writing by calls that change nothing:");
+    for permission in examined.permissions.iter().filter(|permission| permission.access == "write") {
+        output.note(format_args!("  {}", permission.probed));
+    }
+    for one in registered {
+        let whose = if one.endpoint == Endpoint::Connect { " of connected accounts" } else { "" };
+        let count = one.events.len();
+        output.line(format_args!(
+            "webhook  {}  {}  {count} event types{whose}",
+            one.id,
+            one.became.as_str()
+        ))?;
     }
     for path in &kept.files {
         output.line(format_args!("kept     {path}"))?;
@@ -226,6 +272,56 @@ fn unanswered(error: &bursar_engine::Error) -> Failure {
         .help("look at the key and at [stripe] api_base")
 }
 
+fn not_registered(error: &Error, registered: &[Registered]) -> Failure {
+    let made = registered.iter().filter(|one| one.became != Became::Kept).map(|one| one.id.as_str());
+    let made = made.collect::<Vec<_>>().join(", ");
+    let effect = if made.is_empty() {
+        "no endpoint was changed at Stripe".to_owned()
+    } else {
+        format!("{made} stands at Stripe")
+    };
+    Failure::new(Code::StripeUnavailable, format!("an endpoint was not registered: {error}"))
+        .note("effect", effect)
+        .help("the same command again registers what is missing and nothing twice")
+}
+
 fn cannot_write(path: &std::path::Path, error: &std::io::Error) -> Failure {
     Failure::new(Code::CannotWrite, format!("{} cannot be written: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(settings: &str, url: Option<&str>) -> Vec<(Endpoint, String)> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("bursar.toml");
+        std::fs::write(&file, settings).unwrap();
+        std::fs::write(folder.path().join("s"), "whsec_known").unwrap();
+        let options = crate::config::CliOptions { config: Some(file), ..Default::default() };
+        let config =
+            crate::config::load(&options, &crate::config::Environment::from([("HOME", "/h")])).unwrap();
+        let webhook_url = url.map(|url| url.parse().unwrap());
+        let args = StripeArgs { name: "main".to_owned(), key_file: None, webhook_url, live: false };
+        endpoints(&args, &config, &config.settings.stripe["main"]).unwrap()
+    }
+
+    #[test]
+    fn connected_accounts_get_an_endpoint_of_their_own() {
+        let own = (Endpoint::Account, "https://b.example.com/ingest/stripe".to_owned());
+        let connected = (Endpoint::Connect, "https://b.example.com/ingest/stripe/connect".to_owned());
+        let server = "[server]\npublic_url = \"https://b.example.com\"\n[stripe.main]\n";
+        let sellers = "connected_accounts = [\"acct_1\"]\n";
+        let known = "webhook_secrets = [{ file = \"s\" }]\n";
+        assert_eq!(wanted(server, None), [own.clone()]);
+        assert_eq!(wanted(&format!("{server}{sellers}"), None), [own.clone(), connected.clone()]);
+        assert_eq!(
+            wanted(&format!("{server}{sellers}{known}"), None),
+            [connected.clone()],
+            "only what is missing"
+        );
+        assert_eq!(wanted("[stripe.main]\n", None), []);
+        let asked = Some("https://b.example.com/ingest/stripe");
+        assert_eq!(wanted(&format!("[stripe.main]\n{sellers}{known}"), asked), [own, connected]);
+    }
 }

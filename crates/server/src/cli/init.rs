@@ -57,7 +57,7 @@ pub fn run(args: &InitArgs, session: &Session) -> Outcome {
         fates.push((path, write_new(path, text)?));
     }
     let people = super::runtime::block_on_threads(first_people(&data_dir, args.single_operator))?;
-    report(session, &fates, &data_dir, people.as_ref())
+    report(session, &fates, &data_dir, people.as_ref(), args.single_operator)
 }
 
 /// Whoever runs an installation for the first time needs somebody who may decide.
@@ -70,6 +70,7 @@ fn report(
     fates: &[(&PathBuf, Fate)],
     data_dir: &Path,
     people: Option<&FirstPeople>,
+    single_operator: bool,
 ) -> Outcome {
     let output = &session.output;
     let of = |fate: Fate| {
@@ -96,6 +97,9 @@ fn report(
             people.names.join(", "),
             people.file.display()
         ));
+    }
+    if people.is_none() && single_operator {
+        output.note("from the next start people may decide on what they asked for, where [approvals] single_operator is true");
     }
     output.note(format_args!(
         "data   {}\n\nNext:\n  bursar connect stripe\n  bursar doctor\n  bursar serve",

@@ -209,6 +209,9 @@ fn settings(
         mail: Some(Arc::new(mail)),
         mirror_age_max: Duration::from_secs(600),
         workers: 8,
+        zone: jiff::tz::TimeZone::UTC,
+        separation: bursar_engine::Separation::AsInstalled,
+        clock: bursar_engine::ClockTrust::Compared,
     })
 }
 

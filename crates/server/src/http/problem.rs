@@ -105,6 +105,14 @@ impl From<Error> for Problem {
                     format!("{message}; nothing was changed"),
                 )
             },
+            Error::Clock(_) => Self {
+                retry_after_s: Some(60),
+                ..Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "clock_wrong",
+                    format!("{message}; nothing was counted"),
+                )
+            },
             Error::Stopping
             | Error::Store(
                 bursar_store::Error::Busy(_) | bursar_store::Error::Full(_) | bursar_store::Error::Closing,
@@ -116,6 +124,11 @@ impl From<Error> for Problem {
                     "not now: nothing was kept, please come again",
                 )
             },
+            Error::PermissionMissing { .. } => Self::new(
+                StatusCode::BAD_GATEWAY,
+                "stripe_permission_missing",
+                format!("{message}; nothing was changed"),
+            ),
             // Stripe's words about a key hold part of it.
             Error::StripeRefused { status: 401 | 403, code, .. } => Self::new(
                 StatusCode::BAD_GATEWAY,

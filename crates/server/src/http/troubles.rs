@@ -5,6 +5,9 @@ use bursar_engine::Health;
 /// Each thing that somebody must look at, as the middle of a sentence. Nothing when all is well.
 pub fn troubles(health: &Health) -> Vec<String> {
     let mut troubles: Vec<String> = Vec::new();
+    if let Some(why) = &health.clock {
+        troubles.push(format!("{why}: nothing is sent until it is right"));
+    }
     if let Some((scope, reason)) = health.kill_switches.first() {
         troubles.push(format!("the kill switch of {scope} is thrown ({reason})"));
     }

@@ -132,7 +132,10 @@ async fn what_was_reserved_is_kept_and_given_back_once() {
     let scene = Scene::new().await;
     let store = &scene.store;
     add(store, intent(1)).await.unwrap();
-    let reserved = Reserved { day: "2026-11-21".to_owned(), money: Money::new(5_000, Currency::USD) };
+    let reserved = Reserved {
+        day: "2026-11-21".to_owned(),
+        taken: vec![("lane:money_out".to_owned(), Money::new(5_000, Currency::USD))],
+    };
     let kept = reserved.clone();
     write!(store, |tx| executions::reserve(tx, &intent(1).id, &kept).await).unwrap();
     assert_eq!(held(store).await.reserved, Some(reserved.clone()));

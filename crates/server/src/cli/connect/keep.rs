@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use bursar_engine::Endpoint;
 use bursar_engine::connect::Registered;
 use secrecy::SecretString;
 
@@ -24,7 +25,7 @@ pub(super) fn keep(
     name: &str,
     config: &Config,
     key: &Key,
-    registered: Option<&Registered>,
+    registered: &[Registered],
 ) -> Result<Kept, Failure> {
     let mut kept = Kept::default();
     let Some(file) = &config.file else { return Ok(kept) };
@@ -35,19 +36,32 @@ pub(super) fn keep(
         settings.push(("api_key", format!("{{ file = \"{path}\" }}")));
         kept.files.push(path);
     }
-    if let Some(registered) = registered {
-        let path = write_secret(folder, &format!("stripe-{name}-webhook.secret"), &registered.secret)?;
-        settings.push(("webhook_secrets", format!("[{{ file = \"{path}\" }}]")));
-        settings.push(("ingest", "[\"poll\", \"webhook\"]".to_owned()));
-        kept.files.push(path);
-    }
     let stands =
         |setting: &str| config.origins.get(&format!("stripe.{name}.{setting}")).is_some_and(Origin::is_file);
+    for one in registered {
+        let (setting, file) = match one.endpoint {
+            Endpoint::Account => ("webhook_secrets", format!("stripe-{name}-webhook")),
+            Endpoint::Connect => ("connect_webhook_secrets", format!("stripe-{name}-connect-webhook")),
+        };
+        if let Some(secret) = &one.secret {
+            let path = write_secret(folder, &unused(folder, &file, &one.id), secret)?;
+            settings.push((setting, format!("[{{ file = \"{path}\" }}]")));
+            kept.files.push(path);
+        } else if !stands(setting) {
+            // Stripe told it when the endpoint was made, and tells it again in the Dashboard alone.
+            let line = format!("{setting} = [{{ file = \"credentials/{file}.secret\" }}]");
+            kept.by_hand
+                .push(format!("{line}   # the signing secret of {}, from Stripe's Dashboard", one.id));
+        }
+    }
+    if settings.iter().any(|(setting, _)| setting.ends_with("webhook_secrets")) {
+        settings.push(("ingest", "[\"poll\", \"webhook\"]".to_owned()));
+    }
     let (standing, new): (Vec<_>, Vec<_>) = settings.into_iter().partition(|(setting, _)| stands(setting));
     let lines = |settings: Vec<(&str, String)>| -> Vec<String> {
         settings.into_iter().map(|(setting, value)| format!("{setting} = {value}")).collect()
     };
-    kept.by_hand = lines(standing);
+    kept.by_hand.extend(lines(standing));
     let new = lines(new);
     if new.is_empty() {
         return Ok(kept);
@@ -85,6 +99,12 @@ fn with_lines(text: &str, name: &str, lines: &[String]) -> Option<String> {
     toml::from_str::<toml::Table>(&changed).is_ok().then_some(changed)
 }
 
+/// A secret of an endpoint that still sends is never written over.
+fn unused(folder: &Path, file: &str, id: &str) -> String {
+    let name = format!("{file}.secret");
+    if folder.join("credentials").join(&name).exists() { format!("{file}-{id}.secret") } else { name }
+}
+
 fn write_secret(folder: &Path, name: &str, secret: &SecretString) -> Result<String, Failure> {
     use std::io::Write as _;
 
@@ -120,6 +140,73 @@ mod tests {
         );
         let added = with_key("# [stripe.main]\n[money]\n").unwrap();
         assert!(added.ends_with("[money]\n\n[stripe.main]\napi_key = { file = \"k\" }\n"));
+    }
+
+    fn registered(endpoint: Endpoint, id: &str, secret: Option<&str>) -> Registered {
+        let (became, secret) = (bursar_engine::connect::Became::New, secret.map(SecretString::from));
+        Registered { id: id.to_owned(), endpoint, became, secret, events: Vec::new() }
+    }
+
+    #[test]
+    fn each_endpoint_keeps_a_secret_of_its_own_and_none_is_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("bursar.toml");
+        std::fs::write(&file, "[stripe.main]\nconnected_accounts = [\"acct_1\"]\n").unwrap();
+        let options = crate::config::CliOptions { config: Some(file.clone()), ..Default::default() };
+        let load =
+            || crate::config::load(&options, &crate::config::Environment::from([("HOME", "/h")])).unwrap();
+        let key = Key {
+            secret: crate::config::Secret::new("rk_test_x".to_owned().into(), crate::config::KeptIn::Clear),
+            is_new: false,
+        };
+        let both = [
+            registered(Endpoint::Account, "we_1", Some("whsec_one")),
+            registered(Endpoint::Connect, "we_2", Some("whsec_two")),
+        ];
+        let kept = keep("main", &load(), &key, &both).unwrap();
+        assert_eq!(kept.by_hand, Vec::<String>::new());
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(
+            text.contains("webhook_secrets = [{ file = \"credentials/stripe-main-webhook.secret\" }]"),
+            "{text}"
+        );
+        assert!(
+            text.contains(
+                "connect_webhook_secrets = [{ file = \"credentials/stripe-main-connect-webhook.secret\" }]"
+            ),
+            "{text}"
+        );
+        assert_eq!(text.matches("ingest = ").count(), 1, "{text}");
+        let secret =
+            |name: &str| std::fs::read_to_string(folder.path().join("credentials").join(name)).unwrap();
+        assert_eq!(secret("stripe-main-connect-webhook.secret"), "whsec_two");
+        // Another endpoint: the first still sends, so that its secret stays.
+        let kept =
+            keep("main", &load(), &key, &[registered(Endpoint::Account, "we_3", Some("whsec_3"))]).unwrap();
+        assert_eq!(secret("stripe-main-webhook.secret"), "whsec_one");
+        assert_eq!(secret("stripe-main-webhook-we_3.secret"), "whsec_3");
+        assert!(kept.by_hand[0].starts_with("webhook_secrets = "), "{:?}", kept.by_hand);
+    }
+
+    #[test]
+    fn a_secret_that_stripe_does_not_tell_again_is_asked_of_a_person() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("bursar.toml");
+        std::fs::write(&file, "[stripe.main]\n").unwrap();
+        let options = crate::config::CliOptions { config: Some(file), ..Default::default() };
+        let config =
+            crate::config::load(&options, &crate::config::Environment::from([("HOME", "/h")])).unwrap();
+        let key = Key {
+            secret: crate::config::Secret::new("rk_test_x".to_owned().into(), crate::config::KeptIn::Clear),
+            is_new: false,
+        };
+        let kept = keep("main", &config, &key, &[registered(Endpoint::Account, "we_1", None)]).unwrap();
+        assert_eq!(kept.files, Vec::<String>::new());
+        assert!(
+            kept.by_hand[0].ends_with("# the signing secret of we_1, from Stripe's Dashboard"),
+            "{:?}",
+            kept.by_hand
+        );
     }
 
     #[test]

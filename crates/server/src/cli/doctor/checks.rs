@@ -2,6 +2,7 @@
 
 mod audit;
 mod data;
+mod installation;
 mod listen;
 mod outside;
 mod policies;
@@ -19,7 +20,7 @@ const CHECKS: &[fn(&Config, &Session) -> Vec<Finding>] = &[
     policies::check,
     stripe::check,
     outside::check,
-    approvals,
+    installation::check,
     listen::check,
     audit::check,
 ];
@@ -41,12 +42,4 @@ pub fn all(session: &Session) -> Vec<Finding> {
         vec![Finding::well("config.read", file.unwrap_or_else(|| "no file, all defaults".to_owned()))];
     findings.extend(CHECKS.iter().flat_map(|check| check(&config, session)));
     findings
-}
-
-fn approvals(config: &Config, _: &Session) -> Vec<Finding> {
-    if config.settings.approvals.single_operator {
-        let found = "one person may approve what they asked for";
-        return vec![Finding::doubtful("approvals.separation", found, "[approvals] single_operator = false")];
-    }
-    vec![Finding::well("approvals.separation", "nobody approves what they asked for")]
 }

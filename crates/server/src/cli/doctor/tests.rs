@@ -43,7 +43,8 @@ fn each_weak_point_is_named_with_its_fix() {
     assert_eq!(health(&found, "secrets.kept"), Some(Health::Doubtful));
     assert_eq!(health(&found, "policies.load"), Some(Health::Sick));
     assert_eq!(health(&found, "stripe.ingest"), Some(Health::Sick));
-    assert_eq!(health(&found, "approvals.separation"), Some(Health::Doubtful));
+    assert_eq!(health(&found, "approvals.separation"), Some(Health::Sick));
+    assert_eq!(health(&found, "machine.clock"), Some(Health::Well));
     assert_eq!(health(&found, "server.exposed"), Some(Health::Doubtful));
     assert_eq!(health(&found, "audit.chain"), Some(Health::Well));
     let sound = |finding: &Finding| finding.health == Health::Well || finding.fix.is_some();

@@ -11,7 +11,7 @@ use crate::http::problem::Problem;
 use crate::http::state::AppState;
 
 /// Codes of HTTP answers: what each means and what to try. None of them moved money.
-const ANSWERS: [(&str, &str); 33] = [
+const ANSWERS: [(&str, &str); 34] = [
     (
         "already_voted",
         "One person has one vote on an approval, and yours was counted before. Others are still asked.",
@@ -31,6 +31,11 @@ const ANSWERS: [(&str, &str); 33] = [
     ),
     ("body_timeout", "The body did not arrive in time. Nothing was done; send it again in one go."),
     ("body_too_large", "The body is larger than any request of this API. Send less."),
+    (
+        "clock_wrong",
+        "The machine's clock cannot be right: it stands before anything was recorded. No vote was counted and nothing is \
+         sent until it is. Set the clock; if it was ahead before and is right now, start with `bursar serve --accept-clock`.",
+    ),
     ("conflict", "Somebody else was faster, and your change was not made. Look again at how it stands now."),
     (
         "cross_origin",
@@ -80,7 +85,14 @@ const ANSWERS: [(&str, &str); 33] = [
     ),
     (
         "stripe_key_refused",
-        "Stripe does not accept the key, or the key may not do this. `bursar doctor` says what is missing.",
+        "Stripe does not accept the key, or the account does not accept Bursar any more. Nothing was changed. Look at the \
+         key in Stripe's Dashboard; `bursar doctor` asks again.",
+    ),
+    (
+        "stripe_permission_missing",
+        "Stripe accepts the key, and the key may not do this. The message names the permission. Nothing was changed, and \
+         what waits for it goes on by itself once the permission is granted in Stripe's Dashboard. `bursar doctor` lists \
+         every permission that is missing.",
     ),
     ("stripe_refused", "Stripe refused a read that is needed first. The message says why."),
     (

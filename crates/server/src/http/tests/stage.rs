@@ -370,5 +370,8 @@ fn settings(data_dir: &Path, api_base: String, stripe: &FakeStripe) -> Settings 
         mail: None,
         mirror_age_max: Duration::from_secs(600),
         workers: 4,
+        zone: jiff::tz::TimeZone::UTC,
+        separation: bursar_engine::Separation::AsInstalled,
+        clock: bursar_engine::ClockTrust::Compared,
     }
 }

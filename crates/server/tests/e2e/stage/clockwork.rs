@@ -111,5 +111,8 @@ fn settings(
         mail,
         mirror_age_max: Duration::from_mins(10),
         workers: 2,
+        zone: jiff::tz::TimeZone::UTC,
+        separation: bursar_engine::Separation::AsInstalled,
+        clock: bursar_engine::ClockTrust::Compared,
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bursar_connectors::{Connector as _, Health as Answer};
-use bursar_engine::{Granted, connect};
+use bursar_engine::{Granted, Registers, connect};
 
 use super::Finding;
 use crate::cli::exit::Exit;
@@ -44,7 +44,7 @@ async fn account(name: &str, stripe: &crate::config::Stripe) -> Vec<Finding> {
         }
     };
     let fix = format!("bursar connect stripe --name {name}");
-    match tokio::time::timeout(PATIENCE, connect::examine(&connection)).await {
+    match tokio::time::timeout(PATIENCE, connect::examine(&connection, Registers::Nothing)).await {
         Err(_) => {
             vec![Finding::sick("stripe.answer", format!("[stripe.{name}] did not answer in time"), fix)]
         }

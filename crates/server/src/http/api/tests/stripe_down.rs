@@ -22,7 +22,7 @@ async fn a_read_that_fails_changes_nothing_and_says_so() {
     let charge = stage.charge(5_000, "usd");
     for (row, kind, fault, status, code) in [
         ("130", "status", 401, 502, "stripe_key_refused"),
-        ("131", "status", 403, 502, "stripe_key_refused"),
+        ("131", "status", 403, 502, "stripe_permission_missing"),
         ("132", "status", 404, 404, "resource_missing"),
         ("137", "status", 429, 503, "stripe_unavailable"),
         ("139", "status", 500, 503, "stripe_unavailable"),

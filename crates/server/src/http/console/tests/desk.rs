@@ -167,6 +167,9 @@ fn settings(data_dir: &std::path::Path, api_base: &str, stripe: &FakeStripe) -> 
         mail: None,
         mirror_age_max: Duration::from_mins(10),
         workers: 2,
+        zone: jiff::tz::TimeZone::UTC,
+        separation: bursar_engine::Separation::AsInstalled,
+        clock: bursar_engine::ClockTrust::Compared,
     }
 }
 
