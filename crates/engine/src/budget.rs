@@ -7,12 +7,11 @@ use bursar_domain::id::ExecutionId;
 use bursar_domain::time::BusinessTime;
 use bursar_store::budgets::{self, Counter};
 use bursar_store::executions::{self, Reserved};
-use bursar_store::{Db, Tx};
+use bursar_store::{Db, Result, Tx};
 use bursar_stripe::money::Money;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::Result;
 use crate::settings::Settings;
 
 /// Everything that has a worth at home, in home currency.

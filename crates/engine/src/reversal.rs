@@ -79,7 +79,7 @@ impl Engine {
 
 impl Reversal {
     /// Answers the case in which a person is called.
-    async fn write(self, tx: &mut Tx, keyring: &Keyring) -> Result<Case> {
+    async fn write(self, tx: &mut Tx, keyring: &Keyring) -> bursar_store::Result<Case> {
         let (id, lane) = (&self.proposal.id, &self.proposal.lane);
         // Said once: only what was done can be reversed.
         let (done, reversed) = (ProposalState::Done, ProposalState::Reversed);

@@ -12,5 +12,4 @@ pub(crate) mod permissions;
 pub(crate) use answer::{Answered, Meaning, SendError, meaning};
 pub(crate) use client::{Client, Written};
 pub(crate) use form::encode;
-pub(crate) use kinds::is_read;
 pub(crate) use limiter::Class;

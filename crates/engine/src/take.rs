@@ -16,7 +16,7 @@ use crate::crash_point::CrashPoint;
 use crate::mirror::snapshot_of;
 use crate::reversal::REFUND;
 use crate::start::{Engine, store_error};
-use crate::{Error, Result, stripe_api};
+use crate::{Error, Result};
 
 /// Stripe's clock and ours may differ by this much before its word needs a second look.
 const AHEAD_S_MAX: i64 = 300;

@@ -5,7 +5,6 @@ use bursar_domain::canonical::hash_hex;
 use bursar_domain::execution::{ExecutionState, Receipt};
 use bursar_domain::id::{CaseId, ExecutionId, ProposalId};
 use bursar_domain::time::{BusinessTime, MachineTime};
-use bursar_stripe::currency::Currency;
 use bursar_stripe::money::Money;
 
 use crate::seal::Keyring;

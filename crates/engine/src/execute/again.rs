@@ -15,9 +15,9 @@ use futures_util::FutureExt as _;
 
 use super::intent::{Step, Work};
 use super::outcome::Outcome;
-use super::{Task, budget, send};
+use super::{Task, send};
 use crate::start::Engine;
-use crate::{Result, govern};
+use crate::{Result, budget, govern};
 
 /// How often a letter looks whether there is a mail server by now: after half of the time that it has waited.
 const NO_MAIL_EVERY: (Duration, Duration) = (Duration::from_mins(1), Duration::from_mins(30));

@@ -30,11 +30,6 @@ pub(crate) const READ: &[Kind] = &[
     kind("subscription", "subscriptions", "cancellations that are pending"),
 ];
 
-/// Whether Bursar reads objects of this kind.
-pub(crate) fn is_read(kind: &str) -> bool {
-    collection(kind).is_some()
-}
-
 /// The collection of a kind; nothing for what Bursar does not read.
 pub(crate) fn collection(kind: &str) -> Option<&'static str> {
     READ.iter().find(|known| known.kind == kind).map(|known| known.collection)
