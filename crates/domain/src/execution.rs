@@ -58,6 +58,9 @@ pub struct Receipt {
     pub object: Option<String>,
     /// Stripe's `Request-Id` where one came.
     pub request_id: Option<String>,
+    /// `txn_…`, where the object names one.
+    #[serde(default)]
+    pub balance_transaction: Option<String>,
     /// How we know: `answer`, `replayed answer`, `answer, settled later`, `found by metadata`, `found by event`,
     /// `found by charge`, `a person`.
     pub known_by: String,
@@ -119,6 +122,7 @@ mod tests {
         ] {
             let change = Change { what: "invoice.status".to_owned(), predicted, actual };
             let receipt = Receipt {
+                balance_transaction: None,
                 object: None,
                 request_id: None,
                 known_by: "answer".to_owned(),

@@ -5,8 +5,11 @@
 
 mod changes;
 mod facts;
+mod links;
+mod paid;
 mod receipt;
 mod request;
+mod risk;
 mod who;
 mod why;
 mod words;
@@ -17,9 +20,12 @@ use bursar_domain::time::BusinessTime;
 use bursar_store::approvals::{Approval, Vote};
 use bursar_store::people::Person;
 use bursar_store::proposals::Proposal;
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 pub(crate) use facts::lines as fact_lines;
+pub use links::dashboard;
+pub(crate) use paid::Paid;
 pub(crate) use receipt::document as receipt;
 pub(crate) use who::votes;
 
@@ -68,6 +74,11 @@ pub(crate) struct Sources<'a> {
     pub(crate) installation: &'a str,
     pub(crate) single_operator: bool,
     pub(crate) now: BusinessTime,
+    /// Cards tell times in it.
+    pub(crate) zone: &'a TimeZone,
+    pub(crate) paid: Paid,
+    /// Stripe itself stands behind the lane, and not something that speaks like it.
+    pub(crate) at_stripe: bool,
 }
 
 /// The card. Digest and parameters are what is voted on; words of others stand apart and are marked.
@@ -77,9 +88,11 @@ pub(crate) fn card(from: &Sources<'_>) -> Value {
         "title": title(from),
         "requester": requester(from),
         "because": why::because(from.proposal),
+        "risk": risk::document(from.proposal),
         "why": why::policies(from.proposal),
         "also": why::also(from.proposal),
-        "facts": facts::lines(from.proposal),
+        "facts": facts::lines(from.proposal, from.zone),
+        "budget": risk::budget(from.proposal),
         "changes": changes::predicted(from.proposal),
         "request": request::shown(from),
         "if_wrong": changes::if_wrong(action),
@@ -91,6 +104,7 @@ pub(crate) fn card(from: &Sources<'_>) -> Value {
         "target": action.target().map(|(kind, id)| json!({"kind": kind, "id": id})),
         "params": action.params(),
         "policy_set": from.proposal.policy_set,
+        "links": links::of(from.proposal, from.at_stripe),
         "single_operator": from.single_operator,
     })
 }
@@ -103,9 +117,10 @@ fn title(from: &Sources<'_>) -> Value {
     let target = action.target().map(|(_, id)| id).unwrap_or_default();
     let whom = from.customer.unwrap_or(proposal.customer.as_deref().unwrap_or(target));
     let (verb, preposition, whom, subject) = match action {
-        Action::RefundCharge { .. } => ("Refund".to_owned(), "to", whom, facts::charge_line(proposal)),
+        Action::RefundCharge { .. } => ("Refund".to_owned(), "to", whom, facts::charge_line(from)),
         Action::PayInvoice { payment_method, .. } => {
-            let with = payment_method.as_ref().map_or("the method on file", |method| method.as_str());
+            let method = payment_method.as_ref().map_or("the method on file", |method| method.as_str());
+            let with = from.paid.card_words().unwrap_or_else(|| method.to_owned());
             ("Collect".to_owned(), "from", whom, Some(format!("{target}, charged to {with}")))
         }
         Action::CreatePortalSession { .. } => ("Open the customer portal".to_owned(), "for", whom, None),

@@ -16,6 +16,8 @@ use crate::start::store_error;
 use crate::stripe_api::Client;
 use crate::{Error, Result};
 
+const STRIPE: &str = "https://api.stripe.com";
+
 /// One lane we hold a key for.
 #[derive(Clone, Debug)]
 pub(crate) struct Open {
@@ -41,6 +43,11 @@ impl Lanes {
 
     pub(crate) fn all(&self) -> Vec<Open> {
         self.open.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Whether Stripe itself stands behind a lane, and not something that speaks like it.
+    pub(crate) fn is_at_stripe(&self, lane: &str) -> bool {
+        self.get(lane).is_some_and(|open| open.connection.api_base.trim_end_matches('/') == STRIPE)
     }
 
     fn insert(&self, open: Open) {

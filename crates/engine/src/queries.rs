@@ -152,7 +152,10 @@ impl Engine {
         }
         document["proposals"] = Value::Array(shown);
         let telling = proposals.iter().rev().find(|proposal| proposal.content.action.verb() != "task.create");
-        document["facts"] = telling.map(cards::fact_lines).unwrap_or_default().into();
+        document["facts"] = telling
+            .map(|proposal| cards::fact_lines(proposal, &self.inner.settings.zone))
+            .unwrap_or_default()
+            .into();
         drop(db);
         let subject = self.subject_of(&case).await?;
         let mut db = self.inner.store.read().await?;
@@ -249,6 +252,7 @@ impl Engine {
         let execution = executions::of_proposal(db, keyring, &proposal.id).await?;
         let (votes, everybody) = (approvals::votes(db, &approval.id).await?, people::all(db).await?);
         let now = self.inner.clocks.business();
+        let paid = cards::Paid::of(db, keyring, &proposal).await?;
         let sources = Sources {
             proposal: &proposal,
             approval,
@@ -258,6 +262,9 @@ impl Engine {
             installation: &self.inner.installation.id,
             single_operator: self.inner.installation.single_operator,
             now,
+            zone: &self.inner.settings.zone,
+            paid,
+            at_stripe: self.inner.lanes.is_at_stripe(&approval.lane),
         };
         let status = status_word(approval.state, proposal.state);
         let own = viewer.is_some_and(|viewer| approval.makers.contains(&viewer.person));

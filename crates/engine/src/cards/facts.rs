@@ -2,18 +2,20 @@
 
 use bursar_domain::action::Action;
 use bursar_domain::facts::{Fact, FactName, FactValue, Source};
+use bursar_domain::time::BusinessTime;
 use bursar_store::proposals::Proposal;
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::words;
+use super::{Sources, words};
 
 /// Those that execution checks again come first: they are what the vote rests on.
-pub(crate) fn lines(proposal: &Proposal) -> Vec<Value> {
+pub(crate) fn lines(proposal: &Proposal, zone: &TimeZone) -> Vec<Value> {
     let guards = proposal.content.action.guard_facts();
     let mut facts: Vec<(FactName, &Fact)> =
         proposal.content.facts.iter().filter(|(name, fact)| tells_more(proposal, *name, fact)).collect();
     facts.sort_by_key(|(name, fact)| (!guards.contains(name), fact.source == Source::Claimed));
-    facts.into_iter().map(|(name, fact)| line(name, fact, guards.contains(&name))).collect()
+    facts.into_iter().map(|(name, fact)| line(name, fact, guards.contains(&name), zone)).collect()
 }
 
 /// The amount is the title's, and a fact worth showing only where it was converted; what refunds took today matters to
@@ -28,12 +30,12 @@ fn tells_more(proposal: &Proposal, name: FactName, fact: &Fact) -> bool {
     }
 }
 
-fn line(name: FactName, fact: &Fact, guard: bool) -> Value {
+fn line(name: FactName, fact: &Fact, guard: bool, zone: &TimeZone) -> Value {
     json!({
         "name": name.as_str(),
         "label": label(name),
         "meaning": name.meaning(),
-        "value": text(name, &fact.value),
+        "value": text(name, &fact.value, zone),
         "source": match fact.source {
             Source::Stripe => "stripe",
             Source::Derived => "derived",
@@ -44,8 +46,15 @@ fn line(name: FactName, fact: &Fact, guard: bool) -> Value {
     })
 }
 
-fn text(name: FactName, value: &FactValue) -> String {
+fn text(name: FactName, value: &FactValue, zone: &TimeZone) -> String {
     match value {
+        FactValue::Money { money, home: Some(home) } if name == FactName::SpentToday => {
+            if home.money == *money {
+                words::money(*money)
+            } else {
+                format!("{}; {} over all currencies", words::money(*money), words::money(home.money))
+            }
+        }
         FactValue::Money { money, home } => match home {
             Some(home) if home.money.currency != money.currency => {
                 format!("{} (about {}; {})", words::money(*money), words::money(home.money), home.rate)
@@ -63,7 +72,7 @@ fn text(name: FactName, value: &FactValue) -> String {
         FactValue::Text(text) if name == FactName::Template => words::template(text),
         FactValue::Text(text) => text.replace('_', " "),
         FactValue::Time(time) if time.micros() == 0 => "none scheduled".to_owned(),
-        FactValue::Time(time) => words::moment(*time),
+        FactValue::Time(time) => words::moment(*time, zone),
     }
 }
 
@@ -96,8 +105,18 @@ fn label(name: FactName) -> &'static str {
     }
 }
 
-/// What the refunded charge is: `of 640.00 USD refundable on ch_…, 3 days old`.
-pub(super) fn charge_line(proposal: &Proposal) -> Option<String> {
+/// What the refunded charge is: `of 640.00 USD paid 3 Nov 2026 · Visa ••4242 · ch_…`; where the charge itself is not at
+/// hand, from the facts: `of 640.00 USD refundable · paid 3 days ago · ch_…`.
+pub(super) fn charge_line(from: &Sources<'_>) -> Option<String> {
+    let proposal = from.proposal;
+    if let (Action::RefundCharge { charge, .. }, Some((amount, at_s))) =
+        (&proposal.content.action, from.paid.charge)
+    {
+        let day = words::day(BusinessTime::from_unix_s(at_s), from.zone);
+        let paid = format!("of {} paid {day}", words::money(amount));
+        let parts = [Some(paid), from.paid.card_words(), Some(charge.as_str().to_owned())];
+        return Some(parts.into_iter().flatten().collect::<Vec<_>>().join(" · "));
+    }
     let Action::RefundCharge { charge, .. } = &proposal.content.action else { return None };
     let facts = &proposal.content.facts;
     let left = facts.money(FactName::Refundable).map(|left| format!("of {} refundable", words::money(left)));

@@ -21,6 +21,7 @@ pub(crate) fn document(execution: &Execution, action: &Action, customer: Option<
         "code": execution.outcome_code,
         "object": receipt.and_then(|receipt| receipt.object.as_deref()),
         "request_id": receipt.and_then(|receipt| receipt.request_id.as_deref()),
+        "balance_transaction": receipt.and_then(|receipt| receipt.balance_transaction.as_deref()),
         "known_by": receipt.map(|receipt| receipt.known_by.as_str()),
         "rows": changes.iter().filter_map(|change| row(change, action)).collect::<Vec<_>>(),
         "changes": changes.iter().map(|change| json!({

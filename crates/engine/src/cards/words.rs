@@ -2,6 +2,9 @@
 
 use bursar_domain::time::BusinessTime;
 use bursar_stripe::money::Money;
+use jiff::tz::TimeZone;
+
+use crate::budget::timestamp;
 
 /// `1,240.50 USD`, a true minus before what is negative.
 pub(super) fn money(money: Money) -> String {
@@ -19,18 +22,14 @@ pub(super) fn money(money: Money) -> String {
     format!("{sign}{grouped}{fraction} {currency}")
 }
 
-/// `21 Nov 2026 09:41`, UTC.
-pub(super) fn moment(at: BusinessTime) -> String {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let iso = super::rfc3339(at);
-    let mut date = iso.split('T').next().unwrap_or_default().splitn(3, '-');
-    let (year, month, day) = (date.next(), date.next(), date.next());
-    let month = month.and_then(|month| month.parse::<usize>().ok()).and_then(|month| MONTHS.get(month - 1));
-    let day = day.unwrap_or_default().trim_start_matches('0');
-    let second = at.unix_s().rem_euclid(86_400);
-    let (year, month) = (year.unwrap_or_default(), month.copied().unwrap_or_default());
-    format!("{day} {month} {year} {:02}:{:02}", second / 3_600, second / 60 % 60)
+/// `21 Nov 2026 10:41 CET`.
+pub(super) fn moment(at: BusinessTime, zone: &TimeZone) -> String {
+    timestamp(at).to_zoned(zone.clone()).strftime("%-d %b %Y %H:%M %Z").to_string()
+}
+
+/// `21 Nov 2026`.
+pub(super) fn day(at: BusinessTime, zone: &TimeZone) -> String {
+    timestamp(at).to_zoned(zone.clone()).strftime("%-d %b %Y").to_string()
 }
 
 /// `payment_failed@1` -> `payment failed`.
@@ -61,7 +60,15 @@ mod tests {
 
     #[test]
     fn moments_name_the_month() {
-        assert_eq!(moment(BusinessTime::from_unix_s(1_795_219_260)), "21 Nov 2026 00:01");
-        assert_eq!(moment(BusinessTime::from_unix_s(951_782_400)), "29 Feb 2000 00:00");
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        for (seconds, zone, expected) in [
+            (1_795_219_260, &TimeZone::UTC, "21 Nov 2026 00:01 UTC"),
+            (1_795_219_260, &berlin, "21 Nov 2026 01:01 CET"),
+            (951_782_400, &TimeZone::UTC, "29 Feb 2000 00:00 UTC"),
+            (1_782_079_200, &berlin, "22 Jun 2026 00:00 CEST"),
+        ] {
+            assert_eq!(moment(BusinessTime::from_unix_s(seconds), zone), expected);
+        }
+        assert_eq!(day(BusinessTime::from_unix_s(1_795_215_600), &berlin), "21 Nov 2026");
     }
 }

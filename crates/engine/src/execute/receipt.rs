@@ -108,14 +108,23 @@ pub(super) fn of_found(task: &Task<'_>, object: &Value, known_by: &str) -> Recei
         }
         Action::SendMail(_) | Action::CreateTask { .. } => {}
     }
+    let booked = object.get("balance_transaction");
+    let booked = booked.and_then(|booked| booked.as_str().or_else(|| booked.get("id")?.as_str()));
     // The URL of a portal session signs its holder in: it is never kept.
-    Receipt { object: id, request_id: None, known_by: known_by.to_owned(), changes }
+    Receipt {
+        object: id,
+        request_id: None,
+        balance_transaction: booked.map(str::to_owned),
+        known_by: known_by.to_owned(),
+        changes,
+    }
 }
 
 pub(super) fn of_mail(reference: &str) -> Receipt {
     Receipt {
         object: Some(reference.chars().take(200).collect()),
         request_id: None,
+        balance_transaction: None,
         known_by: "answer".to_owned(),
         changes: vec![Change {
             what: "mail.accepted".to_owned(),
@@ -126,5 +135,11 @@ pub(super) fn of_mail(reference: &str) -> Receipt {
 }
 
 pub(super) fn of_task() -> Receipt {
-    Receipt { object: None, request_id: None, known_by: "own transaction".to_owned(), changes: Vec::new() }
+    Receipt {
+        object: None,
+        request_id: None,
+        balance_transaction: None,
+        known_by: "own transaction".to_owned(),
+        changes: Vec::new(),
+    }
 }

@@ -227,7 +227,7 @@ impl Client {
 
     /// A write of setting up, without an idempotency key: it is sent once and a person looks at what came of it.
     async fn setup(&self, path: &str, pairs: Vec<(&str, &str)>) -> Result<Option<Value>> {
-        self.limiter.turn(Class::Interactive).await;
+        self.limiter.turn(Class::Interactive).await.map_err(rate_limited)?;
         let request = self
             .request(Method::POST, path, PINNED)?
             .header("content-type", "application/x-www-form-urlencoded")

@@ -28,6 +28,7 @@ async fn a_small_one_needs_nobody() {
     let receipt = execution.receipt.unwrap();
     assert!(receipt.object.is_some_and(|object| object.starts_with("re_")));
     assert!(receipt.request_id.is_some());
+    assert!(receipt.balance_transaction.is_some_and(|id| id.starts_with("txn_")));
     assert!(receipt.changes.iter().all(bursar_domain::execution::Change::agrees), "{:?}", receipt.changes);
     let case = &scene.cases(&charge).await[0];
     assert_eq!(case["state"], "closed", "nothing is left to do");
@@ -38,11 +39,27 @@ async fn a_small_one_needs_nobody() {
 async fn a_large_one_waits_for_a_controller_and_is_then_sent_once() {
     let scene = Scene::new(Wish::default()).await;
     let charge = scene.stage.charge(64_000);
+    let before = scene.ask(&scene.stage.charge(5_000), 5_000).await.unwrap();
+    scene.live_until(&before.proposal, ProposalState::Done).await;
     let asked = scene.ask(&charge, 64_000).await.unwrap();
     assert_eq!(asked.state, ProposalState::Asking);
     let approval = asked.approval.unwrap();
+    let card = scene.engine().approval(&approval, None).await.unwrap()["card"].clone();
+    assert_eq!(
+        card["risk"],
+        json!({"tier": "medium", "reasons": ["over the limit", "cannot be taken back"]})
+    );
+    let line = json!({"scope": "USD", "before": "50.00 USD", "after": "690.00 USD"});
+    assert_eq!(card["budget"]["lines"], json!([line]));
+    let held = scene.stage.call("GET", &format!("/v1/charges/{charge}"), &[]).await;
+    let last4 = held["payment_method_details"]["card"]["last4"].as_str().unwrap();
+    assert_eq!(
+        card["title"]["subject"],
+        format!("of 640.00 USD paid 21 Nov 2026 · Visa ••{last4} · {charge}")
+    );
+    assert_eq!(card["links"], json!([]), "a simulated Stripe has no pages");
     scene.quiet().await;
-    assert!(scene.stage.our_effects().is_empty(), "nothing is sent before somebody said yes");
+    assert_eq!(scene.stage.our_effects().len(), 1, "nothing is sent before somebody said yes");
     let olivia = scene.who("Olivia", &[Role::Operator]).await;
     let refused = scene.vote(&olivia, &approval, Choice::Approve).await;
     assert!(matches!(refused, Err(Error::Vote(VoteError::NotAsked))), "{refused:?}");
@@ -51,7 +68,7 @@ async fn a_large_one_waits_for_a_controller_and_is_then_sent_once() {
     scene.live_until(&asked.proposal, ProposalState::Done).await;
     let again = scene.vote(&carl, &approval, Choice::Approve).await;
     assert!(matches!(again, Err(Error::Vote(VoteError::Decided))), "{again:?}");
-    assert_eq!(scene.stage.effects("refund.create").len(), 1);
+    assert_eq!(scene.stage.effects("refund.create").len(), 2);
     let document = scene.engine().approval(&approval, None).await.unwrap();
     assert!(document["receipt"].is_object(), "{document}");
     scene.assert_audit().await;

@@ -2,8 +2,8 @@
 
 use super::console::view::approval::ReceiptObject;
 use super::console::view::card::{
-    Card, Change, ChangeKind, Comparison, Excluded, Expiry, Fact, IfWrong, Provenance, Request, Requester,
-    Requirement, Title, Why,
+    Budget, BudgetLine, Card, Change, ChangeKind, Comparison, Excluded, Expiry, Fact, IfWrong, Provenance,
+    Request, Requester, Requirement, Risk, Title, Why,
 };
 use super::console::view::{
     ActorIcon, Amount, ApprovalPage, ApprovalPanel, CaseFile, CasePage, CaseRow, Counts, Demo, DemoPerson,
@@ -311,6 +311,18 @@ impl Samples {
                 counterfactual: Some("automatic at or below 100.00 USD".into()),
             }],
             because: None,
+            risk: Some(Risk {
+                tier: "medium".into(),
+                reasons: vec!["over the limit".into(), "cannot be taken back".into()],
+            }),
+            budget: Some(Budget {
+                label: "Refunded today, this lane".into(),
+                lines: vec![BudgetLine {
+                    scope: "USD".into(),
+                    before: "1,180.00 USD".into(),
+                    after: "1,820.00 USD".into(),
+                }],
+            }),
             also: vec![
                 self.line("First refund for this customer"),
                 self.line("support-bot has used 1,180.00 of 2,000.00 USD of its day"),

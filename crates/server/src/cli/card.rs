@@ -46,10 +46,12 @@ pub fn text(approval: &Value) -> String {
     out.line(format!("APPROVAL {}  {}", inert(&id), inert(&status)));
     out.line(headline(approval));
     out.words("", &fields::text(card, &["/title/subject"]));
+    risk(&mut out, card);
     requester(&mut out, card);
     why(&mut out, card);
     facts(&mut out, card);
     changes(&mut out, card);
+    budget(&mut out, card);
     out.section("IF WRONG");
     out.words("", &fields::text(card, &["/if_wrong/headline"]));
     out.words("", &fields::text(card, &["/if_wrong/compensation"]));
@@ -61,8 +63,36 @@ pub fn text(approval: &Value) -> String {
         out.line(format!("Expires {}. {}", instant::shown(at, true), inert(&then)));
     }
     out.line(format!("digest {}", inert(&fields::text(approval, &["/digest", "/card/digest"]))));
+    for link in elements(card, "links") {
+        out.line(format!(
+            "{}  {}",
+            inert(&fields::text(link, &["/label"])),
+            inert(&fields::text(link, &["/url"]))
+        ));
+    }
     receipt(&mut out, approval);
     out.0
+}
+
+fn risk(out: &mut Lines, card: &Value) {
+    let tier = fields::text(card, &["/risk/tier"]);
+    if tier.is_empty() {
+        return;
+    }
+    let reasons = card.pointer("/risk/reasons").and_then(Value::as_array).into_iter().flatten();
+    let reasons: Vec<String> = reasons.map(|reason| inert(&fields::text(reason, &[""]))).collect();
+    let colon = if reasons.is_empty() { "" } else { ": " };
+    out.line(format!("risk {}{colon}{}", inert(&tier), reasons.join("; ")));
+}
+
+fn budget(out: &mut Lines, card: &Value) {
+    let Some(budget) = card.get("budget").filter(|budget| budget.is_object()) else { return };
+    out.section("BUDGET");
+    out.words("", &fields::text(budget, &["/label"]));
+    for line in elements(budget, "lines") {
+        let part = |pointer: &str| inert(&fields::text(line, &[pointer]));
+        out.line(format!("  {:<30} {} → {}", part("/scope"), part("/before"), part("/after")));
+    }
 }
 
 fn requester(out: &mut Lines, card: &Value) {
@@ -175,6 +205,10 @@ fn receipt(out: &mut Lines, approval: &Value) {
     let request = fields::text(receipt, &["/request_id", "/stripe_request_id"]);
     if !request.is_empty() {
         out.line(format!("  Stripe's request {}", inert(&request)));
+    }
+    let booked = fields::text(receipt, &["/balance_transaction"]);
+    if !booked.is_empty() {
+        out.line(format!("  balance transaction {}", inert(&booked)));
     }
 }
 

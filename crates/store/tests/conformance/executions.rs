@@ -21,8 +21,13 @@ async fn mark_sent(store: &Store, seconds: u64) -> bursar_store::Result<()> {
 }
 
 async fn record(store: &Store, state: ExecutionState) -> bursar_store::Result<()> {
-    let receipt =
-        Receipt { object: None, request_id: None, known_by: "answer".to_owned(), changes: Vec::new() };
+    let receipt = Receipt {
+        object: None,
+        request_id: None,
+        balance_transaction: None,
+        known_by: "answer".to_owned(),
+        changes: Vec::new(),
+    };
     write!(store, |tx| {
         let progress = Progress {
             state,

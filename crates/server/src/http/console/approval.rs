@@ -4,14 +4,12 @@ use axum::extract::Path;
 use axum::response::Response;
 use bursar_domain::id::ApprovalId;
 
-use super::case::dashboard;
 use super::documents::{self, ApprovalDocument, ReceiptDocument, VoteDocument};
 use super::notice::sentence;
 use super::reading::{Reading, micros, moment};
 use super::view::approval::ReceiptObject;
 use super::view::{
-    self, ApprovalPage, ApprovalPanel, Inert, LaneLabel, Link, Receipt, ReceiptRow, Section, Stage, Stamp,
-    Vote,
+    self, ApprovalPage, ApprovalPanel, Inert, Link, Receipt, ReceiptRow, Section, Stage, Stamp, Vote,
 };
 use super::visit::Visit;
 use super::wording;
@@ -45,7 +43,7 @@ pub(super) async fn panel(
     let (reading, lane) = (visit.reading(), visit.lane_of(&document.lane));
     let stage = stage(&document, reading);
     let as_predicted = !matches!(&stage, Stage::Settled(receipt) if !receipt.as_predicted());
-    let links = if visit.state.demo.is_some() { Vec::new() } else { links(&document, &lane) };
+    let links = links(&document);
     let open = matches!(stage, Stage::Open { .. });
     Ok(ApprovalPanel {
         status: wording::approval_status(&document.status, as_predicted),
@@ -112,13 +110,15 @@ fn closed(status: &str, document: &ApprovalDocument, at: Stamp) -> Stage {
 fn receipt(document: &ReceiptDocument) -> Receipt {
     let finished = document.finished_at.as_deref().and_then(micros);
     let object = |id: &String| ReceiptObject { label: kind_of(id).to_owned(), id: id.clone() };
+    let booked = document.balance_transaction.iter();
+    let booked = booked.map(|id| ReceiptObject { label: "balance transaction".to_owned(), id: id.clone() });
     let known_by = document.known_by.iter().filter(|how| *how != "answer");
     let found = known_by.map(|how| ReceiptObject { label: "known by".to_owned(), id: how.clone() });
     Receipt {
         headline: Inert::line(&document.headline),
         at: finished.map_or_else(Stamp::default, moment),
         request_id: document.request_id.clone(),
-        objects: document.object.iter().map(object).chain(found).collect(),
+        objects: document.object.iter().map(object).chain(booked).chain(found).collect(),
         rows: document
             .rows
             .iter()
@@ -164,8 +164,9 @@ fn why_not(document: &ApprovalDocument) -> Option<String> {
     })
 }
 
-fn links(document: &ApprovalDocument, lane: &LaneLabel) -> Vec<Link> {
-    let target = document.card.target.as_ref();
-    let href = target.and_then(|target| dashboard(&target.kind, &target.id, lane));
-    href.map(|href| Link { label: "Open at Stripe".to_owned(), href }).into_iter().collect()
+/// Only Stripe's own pages are linked to.
+fn links(document: &ApprovalDocument) -> Vec<Link> {
+    let at_stripe =
+        document.card.links.iter().filter(|link| link.url.starts_with("https://dashboard.stripe.com/"));
+    at_stripe.map(|link| Link { label: link.label.clone(), href: link.url.clone() }).collect()
 }

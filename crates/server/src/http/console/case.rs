@@ -3,7 +3,9 @@
 use axum::extract::Path;
 use axum::response::{IntoResponse, Redirect, Response};
 use bursar_domain::id::CaseId;
+use bursar_domain::lane::Lane;
 use bursar_domain::role::Role;
+use bursar_stripe::id::AccountId;
 
 use super::documents::{self, CaseDocument, ProposalDocument, TaskDocument};
 use super::posted::{Nothing, Posted};
@@ -197,19 +199,10 @@ fn objects(visit: &Visit, case: &CaseDocument, lane: &LaneLabel) -> Vec<ObjectRo
     rows
 }
 
-/// Stripe's own page of an object. Ids are checked, so that none can lead elsewhere.
-pub(super) fn dashboard(kind: &str, id: &str, lane: &LaneLabel) -> Option<String> {
-    let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    let place = match kind {
-        "invoice" => "invoices",
-        "charge" => "payments",
-        "customer" => "customers",
-        "subscription" => "subscriptions",
-        _ => return None,
-    };
-    let mode = if lane.livemode { "" } else { "test/" };
-    (plain(id) && plain(&lane.account))
-        .then(|| format!("https://dashboard.stripe.com/{}/{mode}{place}/{id}", lane.account))
+/// Stripe's own page of an object.
+fn dashboard(kind: &str, id: &str, lane: &LaneLabel) -> Option<String> {
+    let lane = Lane::new(AccountId::parse(&lane.account).ok()?, lane.livemode);
+    bursar_engine::cards::dashboard(&lane, kind, id)
 }
 
 pub async fn finish_task(Path((case, task)): Path<(String, String)>, posted: Posted<Nothing>) -> Response {

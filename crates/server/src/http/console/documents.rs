@@ -151,6 +151,7 @@ pub(super) struct ReceiptDocument {
     pub(super) headline: String,
     pub(super) object: Option<String>,
     pub(super) request_id: Option<String>,
+    pub(super) balance_transaction: Option<String>,
     pub(super) known_by: Option<String>,
     pub(super) rows: Vec<RowDocument>,
     pub(super) first_sent_at: Option<String>,

@@ -11,6 +11,8 @@ pub struct Card {
     pub requester: Requester,
     /// Where the mode asks and not policy: `Recovery is in assist mode …`.
     pub because: Option<String>,
+    /// By rules that anybody can check; nothing for cards of before.
+    pub risk: Option<Risk>,
     /// The policies that decided, one entry a comparison.
     pub why: Vec<Why>,
     /// Other things that are so and that a decider wants to know; ours, not claimed.
@@ -18,6 +20,8 @@ pub struct Card {
     pub facts: Vec<Fact>,
     /// Predicted, and compared with what really happened after execution.
     pub changes: Vec<Change>,
+    /// What the day's budget holds before and after, for what takes from it.
+    pub budget: Option<Budget>,
     pub request: Request,
     pub if_wrong: IfWrong,
     /// All of them must be met.
@@ -60,6 +64,36 @@ pub struct Requester {
     pub at: Stamp,
     /// Why they want it, in their words: quoted and marked untrusted.
     pub claim: Option<Inert>,
+}
+
+/// How much is at stake, with the two largest reasons.
+pub struct Risk {
+    /// `low`, `medium`, `high`.
+    pub tier: String,
+    pub reasons: Vec<String>,
+}
+
+impl Risk {
+    pub fn tone(&self) -> &'static str {
+        match self.tier.as_str() {
+            "high" => "tone-bad",
+            "medium" => "tone-warn",
+            _ => "tone-quiet",
+        }
+    }
+}
+
+pub struct Budget {
+    /// `Refunded today, this lane`.
+    pub label: String,
+    pub lines: Vec<BudgetLine>,
+}
+
+pub struct BudgetLine {
+    /// `USD`, `all currencies`.
+    pub scope: String,
+    pub before: String,
+    pub after: String,
 }
 
 /// One policy that asks.

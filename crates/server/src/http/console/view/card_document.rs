@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use super::amount::Amount;
 use super::card::{
-    Card, Change, ChangeKind, Comparison, Excluded, Expiry, Fact, IfWrong, Provenance, Request, Requester,
-    Requirement, Title, Why,
+    Budget, BudgetLine, Card, Change, ChangeKind, Comparison, Excluded, Expiry, Fact, IfWrong, Provenance,
+    Request, Requester, Requirement, Risk, Title, Why,
 };
 use super::icon::ActorIcon;
 use super::inert::Inert;
@@ -27,6 +27,7 @@ pub struct CardDocument {
     pub title: TitleDocument,
     pub requester: RequesterDocument,
     pub because: Option<String>,
+    pub risk: Option<RiskDocument>,
     pub why: Vec<WhyDocument>,
     #[serde(default)]
     pub also: Vec<String>,
@@ -34,19 +35,40 @@ pub struct CardDocument {
     pub facts: Vec<FactDocument>,
     #[serde(default)]
     pub changes: Vec<ChangeDocument>,
+    pub budget: Option<BudgetDocument>,
     pub request: RequestDocument,
     pub if_wrong: IfWrongDocument,
     pub who: WhoDocument,
     pub expiry: ExpiryDocument,
-    /// The object at Stripe that it is done to.
-    pub target: Option<TargetDocument>,
+    /// Stripe's pages of what it is about.
+    #[serde(default)]
+    pub links: Vec<LinkDocument>,
     pub digest: String,
 }
 
 #[derive(Debug, Deserialize)]
-pub struct TargetDocument {
-    pub kind: String,
-    pub id: String,
+pub struct LinkDocument {
+    pub label: String,
+    pub url: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct RiskDocument {
+    pub tier: String,
+    pub reasons: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct BudgetDocument {
+    pub label: String,
+    pub lines: Vec<BudgetLineDocument>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct BudgetLineDocument {
+    pub scope: String,
+    pub before: String,
+    pub after: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -195,10 +217,12 @@ impl CardDocument {
             title: title(self.title, context),
             requester: requester(self.requester, context),
             because: self.because,
+            risk: self.risk.map(|risk| Risk { tier: risk.tier, reasons: risk.reasons }),
             why: self.why.into_iter().map(why).collect(),
             also: self.also.iter().map(|line| Inert::line(line)).collect(),
             facts: self.facts.into_iter().map(|fact| fact.into_fact(context)).collect(),
             changes: self.changes.into_iter().map(change).collect(),
+            budget: self.budget.map(budget),
             request: Request {
                 line: self.request.line,
                 idempotency_key: self.request.idempotency_key,
@@ -211,6 +235,12 @@ impl CardDocument {
             digest: self.digest,
         }
     }
+}
+
+fn budget(document: BudgetDocument) -> Budget {
+    let line =
+        |line: BudgetLineDocument| BudgetLine { scope: line.scope, before: line.before, after: line.after };
+    Budget { label: document.label, lines: document.lines.into_iter().map(line).collect() }
 }
 
 fn title(document: TitleDocument, context: &impl Context) -> Title {
