@@ -311,18 +311,8 @@ impl Samples {
                 counterfactual: Some("automatic at or below 100.00 USD".into()),
             }],
             because: None,
-            risk: Some(Risk {
-                tier: "medium".into(),
-                reasons: vec!["over the limit".into(), "cannot be taken back".into()],
-            }),
-            budget: Some(Budget {
-                label: "Refunded today, this lane".into(),
-                lines: vec![BudgetLine {
-                    scope: "USD".into(),
-                    before: "1,180.00 USD".into(),
-                    after: "1,820.00 USD".into(),
-                }],
-            }),
+            risk: Some(Self::risk()),
+            budget: Some(Self::budget()),
             also: vec![
                 self.line("First refund for this customer"),
                 self.line("support-bot has used 1,180.00 of 2,000.00 USD of its day"),
@@ -350,6 +340,18 @@ impl Samples {
                 then: "Rejected by itself; nothing is sent to Stripe".into(),
             },
             digest: "7c1e5b0f2a94d36e81c7f5a20b9e4d63fa1872c05de94b3f6071a8c2e95d4b10".into(),
+        }
+    }
+
+    fn risk() -> Risk {
+        Risk { tier: "medium".into(), reasons: vec!["over the limit".into(), "cannot be taken back".into()] }
+    }
+
+    fn budget() -> Budget {
+        let (before, after) = ("1,180.00 USD".into(), "1,820.00 USD".into());
+        Budget {
+            label: "Refunded today, this lane".into(),
+            lines: vec![BudgetLine { scope: "USD".into(), before, after }],
         }
     }
 
