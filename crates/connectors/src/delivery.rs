@@ -55,7 +55,8 @@ pub enum DeliveryOutcome {
     /// A definite no, from the other side (`code`) or from us before anything was sent (no code). Trying the same
     /// again is pointless.
     Refused { code: Option<u16>, text: String },
-    /// Definitely not delivered, and later it may be. `after` is the least that makes sense to wait.
+    /// Definitely not delivered, and later it may be. `after` is the least that makes sense to wait. `why` is ours: codes
+    /// of the other side and none of its words, which may name people, so that it may be kept and logged.
     Retry { after: Duration, why: String },
     /// Handed over, and then no answer. It may have been delivered, so it is not attempted again by itself.
     PossiblySent { why: String },

@@ -64,6 +64,18 @@ pub(super) enum Stopped {
     LacksUtf8,
 }
 
+impl Stopped {
+    /// Fit to be kept and logged: a server's words may name whom it refused.
+    pub(super) fn without_words(&self) -> String {
+        match self {
+            Stopped::Answered { step, reply } => {
+                format!("the mail server answered {step} with {}", reply.codes())
+            }
+            other => other.to_string(),
+        }
+    }
+}
+
 /// Everything of a letter but the final dot lies with the server.
 pub(super) struct Offered {
     session: Session,

@@ -16,7 +16,7 @@ const AFTER_MISCONFIGURATION: Duration = Duration::from_mins(15);
 
 /// The conversation ended before the final dot: the letter did not go out.
 pub(super) fn of_stop(stopped: Stopped) -> DeliveryOutcome {
-    let why = stopped.to_string();
+    let why = stopped.without_words();
     match stopped {
         Stopped::Unreachable(_) | Stopped::Lost(_) | Stopped::TooSlow(_) => {
             DeliveryOutcome::Retry { after: AFTER_ABSENCE, why }
@@ -45,7 +45,7 @@ pub(super) fn of_answer(answer: Result<Reply, String>, sealed: &Sealed) -> Deliv
         }
         Ok(reply) if is_transient(reply.code) => DeliveryOutcome::Retry {
             after: AFTER_DELAY,
-            why: format!("the mail server did not keep the message: {} {}", reply.code, reply.text()),
+            why: format!("the mail server did not keep the message: {}", reply.codes()),
         },
         Ok(reply) if reply.code >= 500 => {
             DeliveryOutcome::Refused { code: Some(reply.code), text: reply.text() }
@@ -95,6 +95,20 @@ mod tests {
                 matches!(stop(step, 554), DeliveryOutcome::Retry { after: AFTER_MISCONFIGURATION, .. }),
                 "{step}"
             );
+        }
+    }
+
+    #[test]
+    fn what_is_tried_again_says_codes_and_no_words_of_the_server() {
+        let said = |words: &str| Reply { code: 451, lines: vec![words.to_owned()] };
+        let stopped = |words| of_stop(Stopped::Answered { step: Step::Recipient, reply: said(words) });
+        for (words, expected) in [
+            ("4.7.1 <jane@example.com>: greylisted", "the mail server answered the recipient with 451 4.7.1"),
+            ("<jane@example.com>: greylisted", "the mail server answered the recipient with 451"),
+            ("4.7.jane@example.com", "the mail server answered the recipient with 451"),
+        ] {
+            let DeliveryOutcome::Retry { why, .. } = stopped(words) else { panic!("{words}") };
+            assert_eq!(why, expected);
         }
     }
 

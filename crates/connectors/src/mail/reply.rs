@@ -37,6 +37,20 @@ impl Reply {
         words.chars().filter(|character| !character.is_control()).take(TEXT_CHARS_MAX).collect()
     }
 
+    /// The code, and the enhanced one (RFC 3463) where the words begin with it: no word of the server's.
+    pub(super) fn codes(&self) -> String {
+        let first =
+            self.lines.first().and_then(|line| line.split_ascii_whitespace().next()).unwrap_or_default();
+        let parts: Vec<&str> = first.split('.').collect();
+        let is_number =
+            |part: &&str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+        if parts.len() == 3 && parts.iter().all(is_number) {
+            format!("{} {first}", self.code)
+        } else {
+            self.code.to_string()
+        }
+    }
+
     /// The parameters of an extension named in an answer to EHLO, in capitals.
     pub(super) fn extension(&self, name: &str) -> Option<Vec<String>> {
         self.lines.iter().skip(1).find_map(|line| {
