@@ -80,6 +80,12 @@ impl ProposalState {
     pub fn is_open(self) -> bool {
         matches!(self, ProposalState::Asking | ProposalState::Approved)
     }
+
+    /// Whether it may still come, or may have come without anybody knowing: until that is settled the same is not done
+    /// again.
+    pub fn is_unsettled(self) -> bool {
+        self.is_open() || self == ProposalState::InDoubt
+    }
 }
 
 /// Why somebody wants it, in words for people, and what it rests on.

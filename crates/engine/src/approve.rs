@@ -13,8 +13,9 @@ use bursar_store::approvals::{self, Approval, Vote};
 use bursar_store::audit::{self, Record, Table};
 use bursar_store::cases::{self, Case};
 use bursar_store::jobs::{self, Job, NewJob};
-use bursar_store::people;
+use bursar_store::people::{self, Person};
 use bursar_store::proposals::{self, Proposal};
+use bursar_store::seal::Keyring;
 use bursar_store::timeline::{self, NewEntry};
 use bursar_store::{Db, Tx};
 use futures_util::FutureExt as _;
@@ -22,6 +23,7 @@ use serde_json::json;
 
 pub use refused::RefusedVote;
 
+use crate::crash_point::CrashPoint;
 use crate::govern::parse_lane;
 use crate::propose::{self, Ending};
 use crate::start::{Engine, store_error};
@@ -83,10 +85,11 @@ impl Engine {
         let attempt = ballot.cast.clone();
         let id = attempt.approval.clone();
         let by_playbook = matches!(proposal.actor, Actor::Playbook { .. });
+        self.pass(CrashPoint::Voting).await;
         let tally = self
             .inner
             .store
-            .write(move |tx| async move { count(tx, &keyring, &case, &proposal, ballot).await }.boxed())
+            .write(move |tx| async move { count(tx, &keyring, &proposal, ballot).await }.boxed())
             .await;
         let word = match &tally {
             Ok(Tally::Met) => "met",
@@ -156,50 +159,71 @@ impl Engine {
         let ending = Ending {
             to: ProposalState::Expired,
             approval_to: ApprovalState::Expired,
-            why: "nobody decided in time; nothing was sent".to_owned(),
+            code: "expired",
+            words: "nobody decided in time; nothing was sent".to_owned(),
             by: "engine".to_owned(),
             now,
             at: self.inner.clocks.machine().micros(),
             entry: self.audit_id(),
         };
         let wake = case.as_ref().and_then(|case| self.wake_of(&case.lane, &case.key));
-        let (job, at, lane) = (job.clone(), ending.at, approval.lane.clone());
-        self.inner
+        let (job, lane) = (job.clone(), approval.lane);
+        let about = id.clone();
+        self.pass(CrashPoint::Expiring).await;
+        let expired = self
+            .inner
             .store
             .write(move |tx| {
                 async move {
                     jobs::check_fence(tx, &job).await?;
-                    propose::end(tx, &keyring, &approval.proposal, ending).await?;
-                    if let Some(case) = case {
-                        let body = json!({"approval": approval.id.as_str(), "state": "expired"});
-                        note(tx, &keyring, &case, "vote", &Actor::Engine, body, (now, at)).await?;
-                        settle_own_case(tx, &keyring, case, "approval expired", now, at).await?;
+                    let expired = end_unanswered(tx, &keyring, &about, ending).await?;
+                    if expired {
+                        jobs::add_many(tx, wake.iter()).await?;
                     }
-                    jobs::add_many(tx, wake.iter()).await?;
-                    jobs::finish(tx, &job).await
+                    jobs::finish(tx, &job).await.map(|()| expired)
                 }
                 .boxed()
             })
             .await
             .map_err(store_error)?;
+        if !expired {
+            return Ok(());
+        }
         metrics::counter!("bursar_approvals_expired_total").increment(1);
         self.tell("approval", &lane, (None, Some(id.as_str())), "approval expired".to_owned());
         Ok(())
     }
 }
 
-async fn count(
+/// Answers false where somebody decided since we looked: what they said stands.
+async fn end_unanswered(
     tx: &mut Tx,
-    keyring: &bursar_store::seal::Keyring,
-    case: &Case,
-    proposal: &Proposal,
-    ballot: Ballot,
-) -> Result<Tally> {
+    keyring: &Keyring,
+    id: &ApprovalId,
+    ending: Ending,
+) -> bursar_store::Result<bool> {
+    let approval = approvals::get(tx, id).await?;
+    let Some(approval) = approval.filter(|approval| approval.state == ApprovalState::Open) else {
+        return Ok(false);
+    };
+    let (now, at) = (ending.now, ending.at);
+    propose::end(tx, keyring, &approval.proposal, ending).await?;
+    if let Some(case) = cases::get(tx, keyring, &approval.case).await? {
+        let body = json!({"approval": approval.id.as_str(), "state": "expired"});
+        note(tx, keyring, &case, "vote", &Actor::Engine, body, (now, at)).await?;
+        settle_own_case(tx, keyring, case, "approval expired", now, at).await?;
+    }
+    Ok(true)
+}
+
+async fn count(tx: &mut Tx, keyring: &Keyring, proposal: &Proposal, ballot: Ballot) -> Result<Tally> {
     // Read again inside the transaction: what was read before it may have changed.
     let approval = approvals::get(tx, &ballot.cast.approval).await?;
     let approval = approval.ok_or_else(|| Error::not_found("approval", ballot.cast.approval.as_str()))?;
+    let case = cases::get(tx, keyring, &approval.case).await?;
+    let case = case.ok_or_else(|| Error::not_found("case", approval.case.as_str()))?;
     let cast = &ballot.cast;
-    let earlier = yes_voters(tx, &approval).await?;
+    let earlier = yes_voters(tx, keyring, &approval).await?;
     let question = question(&approval, ballot.single_operator);
     let voter = Voter { person: cast.person.clone(), roles: roles_left(tx, cast).await? };
     let tally = approval::cast(
@@ -213,20 +237,23 @@ async fn count(
     )?;
     let vote = Vote {
         id: ballot.vote.clone(),
+        lane: approval.lane.clone(),
         approval: approval.id.clone(),
         person: cast.person.clone(),
+        roles: voter.roles,
         choice: cast.choice,
         digest: cast.digest.clone(),
         at: ballot.now.micros(),
         method: cast.method.clone(),
+        subject: case.subject.clone(),
         reason: cast.reason.clone(),
     };
-    approvals::add_vote(tx, &vote).await?;
+    approvals::add_vote(tx, keyring, &vote, ballot.at).await?;
     let actor = Actor::Person { id: cast.person.clone(), name: cast.name.clone() };
-    record_vote(tx, &approval, &ballot, &actor).await?;
+    record_vote(tx, &approval, &vote, &ballot, &actor).await?;
     let body = json!({"approval": approval.id.as_str(), "choice": cast.choice.as_str(), "reason": cast.reason,
         "method": cast.method});
-    note(tx, keyring, case, "vote", &actor, body, (ballot.now, ballot.at)).await?;
+    note(tx, keyring, &case, "vote", &actor, body, (ballot.now, ballot.at)).await?;
     follow(tx, keyring, case, proposal, &approval, ballot, tally).await?;
     Ok(tally)
 }
@@ -234,8 +261,8 @@ async fn count(
 /// What the votes lead to: an execution, an end, or more waiting.
 async fn follow(
     tx: &mut Tx,
-    keyring: &bursar_store::seal::Keyring,
-    case: &Case,
+    keyring: &Keyring,
+    case: Case,
     proposal: &Proposal,
     approval: &Approval,
     ballot: Ballot,
@@ -262,7 +289,8 @@ async fn follow(
             let ending = Ending {
                 to: ProposalState::Rejected,
                 approval_to: ApprovalState::Refused,
-                why: ballot.cast.reason.unwrap_or_default(),
+                code: "rejected",
+                words: ballot.cast.reason.unwrap_or_default(),
                 by: format!("person:{}", ballot.cast.person),
                 now: ballot.now,
                 at: ballot.at,
@@ -270,7 +298,7 @@ async fn follow(
             };
             propose::end(tx, keyring, &proposal.id, ending).await?;
             jobs::add_many(tx, ballot.wake.iter()).await?;
-            settle_own_case(tx, keyring, case.clone(), "rejected", ballot.now, ballot.at).await?;
+            settle_own_case(tx, keyring, case, "rejected", ballot.now, ballot.at).await?;
         }
     }
     Ok(())
@@ -283,10 +311,16 @@ async fn roles_left(tx: &mut Tx, cast: &VoteCast) -> Result<Vec<Role>> {
     Ok(cast.roles.iter().copied().filter(|role| held.contains(role)).collect())
 }
 
-async fn record_vote(tx: &mut Tx, approval: &Approval, ballot: &Ballot, actor: &Actor) -> Result<()> {
+async fn record_vote(
+    tx: &mut Tx,
+    approval: &Approval,
+    vote: &Vote,
+    ballot: &Ballot,
+    actor: &Actor,
+) -> Result<()> {
     let data = json!({"approval": approval.id.as_str(), "proposal": approval.proposal.as_str(),
         "choice": ballot.cast.choice.as_str(), "digest": ballot.cast.digest, "method": ballot.cast.method,
-        "roles": ballot.cast.roles});
+        "roles": vote.roles});
     let record = Record {
         id: ballot.entries[0].clone(),
         at: ballot.at,
@@ -294,7 +328,7 @@ async fn record_vote(tx: &mut Tx, approval: &Approval, ballot: &Ballot, actor: &
         lane: Some(approval.lane.clone()),
         actor: Some(actor.key()),
         data,
-        commits: vec![audit::commitment(tx, Table::Votes, ballot.vote.as_str()).await?],
+        commits: vec![audit::commitment(tx, Table::Votes, vote.id.as_str()).await?],
     };
     Ok(audit::append(tx, record).await?)
 }
@@ -311,15 +345,23 @@ pub(crate) fn question(approval: &Approval, single_operator: bool) -> Question<'
     }
 }
 
-/// Who has said yes to the digest, with the roles they hold at this moment. Whoever lost every role counts no more.
-pub(crate) async fn yes_voters(db: &mut Db, approval: &Approval) -> Result<Vec<Voter>> {
+/// The roles a vote counts with: those it was cast with, less those that were taken since. What its person may do
+/// elsewhere, or was given later, adds nothing.
+pub(crate) fn counted_roles(vote: &Vote, person: Option<&Person>) -> Vec<Role> {
+    let held = person.filter(|person| !person.disabled).map(|person| person.roles.as_slice());
+    let held = held.unwrap_or_default();
+    vote.roles.iter().copied().filter(|role| held.contains(role)).collect()
+}
+
+/// Who has said yes to the digest. Whoever lost every role counts no more.
+pub(crate) async fn yes_voters(db: &mut Db, keyring: &Keyring, approval: &Approval) -> Result<Vec<Voter>> {
     let mut voters = Vec::new();
-    for vote in approvals::votes(db, &approval.id).await? {
+    for vote in approvals::votes(db, keyring, &approval.id).await? {
         if vote.choice != Choice::Approve || vote.digest != approval.digest {
             continue;
         }
         let person = people::get(db, &vote.person).await?;
-        let roles = person.filter(|person| !person.disabled).map(|person| person.roles).unwrap_or_default();
+        let roles = counted_roles(&vote, person.as_ref());
         voters.push(Voter { person: vote.person, roles });
     }
     Ok(voters)
@@ -328,7 +370,7 @@ pub(crate) async fn yes_voters(db: &mut Db, approval: &Approval) -> Result<Vec<V
 /// A line in the case's timeline. Times are business and machine.
 pub(crate) async fn note(
     tx: &mut Tx,
-    keyring: &bursar_store::seal::Keyring,
+    keyring: &Keyring,
     case: &Case,
     kind: &'static str,
     actor: &Actor,
@@ -348,10 +390,11 @@ pub(crate) async fn note(
     timeline::add(tx, keyring, entry).await
 }
 
-/// A case that a person opened is over when nothing in it is open any more; a playbook closes its own.
+/// A case that a person opened is over when nothing in it is open or in doubt any more; a playbook closes its own.
+/// `case` was read in this transaction: what was read before it may have changed, and is written back whole.
 pub(crate) async fn settle_own_case(
     tx: &mut Tx,
-    keyring: &bursar_store::seal::Keyring,
+    keyring: &Keyring,
     mut case: Case,
     outcome: &str,
     now: BusinessTime,
@@ -360,8 +403,8 @@ pub(crate) async fn settle_own_case(
     if bursar_playbooks::by_name(&case.key.playbook).is_some() || case.state.is_closed() {
         return cases::touch(tx, &case.id, now).await;
     }
-    let open = proposals::past(tx, &case.id).await?.iter().any(|past| past.state.is_open());
-    if !open {
+    let unsettled = proposals::past(tx, &case.id).await?.iter().any(|past| past.state.is_unsettled());
+    if !unsettled {
         case.state = bursar_domain::case::CaseState::Closed { outcome: outcome.to_owned(), at: now };
     }
     case.updated_at = now.micros();

@@ -1,5 +1,5 @@
 //! Named places in an action's way where a test can let the engine stand still for ever, as if its process had been
-//! killed there. Nobody is held where nothing was asked for.
+//! killed there, or until it is let go, so that something else happens in between. Nobody is held where nothing was asked for.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -13,6 +13,10 @@ pub enum CrashPoint {
     EventTaken,
     /// A decision was made and is not written.
     Decided,
+    /// A vote was understood and is not counted.
+    Voting,
+    /// An approval was found open past its time; its end is not written.
+    Expiring,
     /// The intent is on disk; nothing was counted as sent.
     Intended,
     /// A send was counted; no socket was opened.
@@ -24,9 +28,11 @@ pub enum CrashPoint {
 }
 
 impl CrashPoint {
-    pub const ALL: [CrashPoint; 6] = [
+    pub const ALL: [CrashPoint; 8] = [
         CrashPoint::EventTaken,
         CrashPoint::Decided,
+        CrashPoint::Voting,
+        CrashPoint::Expiring,
         CrashPoint::Intended,
         CrashPoint::Counted,
         CrashPoint::Answered,
@@ -34,14 +40,24 @@ impl CrashPoint {
     ];
 }
 
-/// The place that was asked for, and whoever waits for somebody to come by.
+/// The place that was asked for, whoever waits for somebody to come by, and what lets them go on, if anything does.
+#[derive(Debug)]
+struct Armed {
+    point: CrashPoint,
+    told: oneshot::Sender<()>,
+    go_on: Option<oneshot::Receiver<()>>,
+}
+
 #[derive(Debug, Default)]
-pub(crate) struct CrashPoints(Mutex<Option<(CrashPoint, oneshot::Sender<()>)>>);
+pub(crate) struct CrashPoints(Mutex<Option<Armed>>);
 
 impl CrashPoints {
-    fn reached(&self, here: CrashPoint) -> Option<oneshot::Sender<()>> {
-        let mut armed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        armed.take_if(|(point, _)| *point == here).map(|(_, told)| told)
+    fn arm(&self, armed: Armed) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(armed);
+    }
+
+    fn reached(&self, here: CrashPoint) -> Option<Armed> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take_if(|armed| armed.point == here)
     }
 }
 
@@ -50,15 +66,26 @@ impl Engine {
     #[doc(hidden)]
     pub fn stand_still_at(&self, point: CrashPoint) -> oneshot::Receiver<()> {
         let (told, reached) = oneshot::channel();
-        *self.inner.crash_points.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((point, told));
+        self.inner.crash_points.arm(Armed { point, told, go_on: None });
         reached
     }
 
+    /// The next one that comes by this place waits there until the second answer is sent or dropped.
+    #[doc(hidden)]
+    pub fn pause_at(&self, point: CrashPoint) -> (oneshot::Receiver<()>, oneshot::Sender<()>) {
+        let (told, reached) = oneshot::channel();
+        let (let_go, go_on) = oneshot::channel();
+        self.inner.crash_points.arm(Armed { point, told, go_on: Some(go_on) });
+        (reached, let_go)
+    }
+
     pub(crate) async fn pass(&self, here: CrashPoint) {
-        if let Some(told) = self.inner.crash_points.reached(here) {
-            // Whoever asked may have gone; the place is reached all the same.
-            let _ = told.send(());
-            std::future::pending::<()>().await;
+        let Some(armed) = self.inner.crash_points.reached(here) else { return };
+        // Whoever asked may have gone; the place is reached all the same.
+        let _ = armed.told.send(());
+        match armed.go_on {
+            Some(go_on) => drop(go_on.await),
+            None => std::future::pending().await,
         }
     }
 }

@@ -3,17 +3,17 @@
 
 mod save;
 
+use bursar_domain::action::Action;
 use bursar_domain::actor::Actor;
 use bursar_domain::canonical;
 use bursar_domain::case::CaseKey;
-use bursar_domain::id::{CaseId, DecisionId, JobId};
-use bursar_domain::known::Known;
+use bursar_domain::id::{CaseId, DecisionId, JobId, ProposalId};
+use bursar_domain::known::{Known, PastProposal};
 use bursar_domain::mode::Mode;
 use bursar_playbooks::{Classified, Plan, Playbook};
-use bursar_store::cases;
 use bursar_store::jobs::{self, Clock, Job, NewJob};
-use bursar_store::modes;
 use bursar_store::seal::NO_SUBJECT;
+use bursar_store::{cases, modes, proposals};
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ use crate::crash_point::CrashPoint;
 use crate::govern::{self, Motion};
 use crate::lanes::Open;
 use crate::mirror::Freshness;
-use crate::propose::{Draft, Filing};
+use crate::propose::{self, Draft, Filing};
 use crate::reads::Reader;
 use crate::start::{Engine, store_error};
 use crate::{Error, Result, facts};
@@ -122,10 +122,11 @@ impl Engine {
         let plan = (playbook.propose)(&known, &classified, &settings);
         let actor = Actor::Playbook { name: playbook.name.to_owned(), author: None };
         let lane = open.lane.to_string();
+        let going: Vec<ProposalId> = withdrawn(&plan, &known).map(|past| past.id.clone()).collect();
         let mut filings = Vec::new();
         for wanted in &plan.wanted {
             let action = &wanted.action;
-            if !plan.withdraw.contains(&action.verb()) && self.is_already_wanted(&lane, action).await? {
+            if self.is_held_up(&lane, action, &going).await? {
                 continue;
             }
             reader.settle(&mut known, |known| facts::reads(action, known)).await?;
@@ -152,10 +153,18 @@ impl Engine {
         Ok(Outcome { known, classified, plan, filings })
     }
 
-    async fn is_already_wanted(&self, lane: &str, action: &bursar_domain::action::Action) -> Result<bool> {
-        let Some((_, target)) = action.target() else { return Ok(false) };
+    /// Whether the same is asked for, under way or in doubt. What is withdrawn stands in nobody's way, unless its intent
+    /// is durable: it can no longer be taken back, and two live keys for one thing would be two effects. The outcome
+    /// wakes the playbook again.
+    async fn is_held_up(&self, lane: &str, action: &Action, going: &[ProposalId]) -> Result<bool> {
         let mut db = self.inner.store.read().await?;
-        Ok(bursar_store::proposals::open_for(&mut db, lane, action.verb(), target).await?.is_some())
+        for other in proposals::unsettled_for(&mut db, lane, action).await? {
+            let keyring = self.inner.store.keyring();
+            if !going.contains(&other) || propose::is_in_flight(&mut db, keyring, &other).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     pub(crate) async fn mode_of(&self, lane: &str, playbook: &str) -> Result<Mode> {
@@ -172,6 +181,13 @@ impl Engine {
             .await
             .map_err(store_error)
     }
+}
+
+/// Open proposals that no longer make sense.
+fn withdrawn<'k>(plan: &'k Plan, known: &'k Known) -> impl Iterator<Item = &'k PastProposal> {
+    let gone = |verb: &str| plan.close.is_some() || plan.withdraw.contains(&verb);
+    let history = known.history().unwrap_or_default();
+    history.iter().filter(move |past| past.state.is_open() && gone(&past.verb))
 }
 
 pub(crate) fn case_job_key(lane: &str, key: &CaseKey) -> String {

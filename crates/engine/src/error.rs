@@ -12,8 +12,9 @@ pub enum Error {
     /// Stripe or another outside thing does not answer: nothing happened, it will be tried again.
     #[error("{on} does not answer: {why}")]
     Unavailable { on: &'static str, why: String, after: Duration },
-    /// Stripe says no for good: a key, a permission, a parameter of ours.
-    #[error("Stripe refused a read: {code}: {message}")]
+    /// Stripe says no for good: a key, a permission, a parameter of ours. Its words hold part of a key where they are
+    /// about one, so they are shown to whoever asked, and neither kept nor logged.
+    #[error("Stripe refused a read with {}", refusal(*.status, .code))]
     StripeRefused { status: u16, code: String, message: String },
     /// The key is good and may not do this. Somebody widens it, and what waits goes on by itself.
     #[error("Stripe's key lacks the permission to {access} {resource}")]
@@ -40,6 +41,10 @@ pub enum Error {
     Broken(String),
     #[error("the engine is stopping")]
     Stopping,
+}
+
+fn refusal(status: u16, code: &str) -> String {
+    if code.is_empty() { status.to_string() } else { format!("{status} ({code})") }
 }
 
 /// What becomes of a job that failed.
@@ -77,6 +82,12 @@ impl Error {
         }
     }
 
+    /// The text of an error that may be kept in the open or logged: never words of Stripe's, of a mail server's or of a
+    /// person's, and of bounded length.
+    pub fn for_keeping(&self) -> String {
+        self.to_string().chars().take(KEPT_CHARS_MAX).collect()
+    }
+
     pub(crate) fn invalid(param: &'static str, message: impl Into<String>) -> Self {
         Error::Invalid { param, message: message.into() }
     }
@@ -92,6 +103,8 @@ const CLOCK_LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How often work that Stripe's key does not allow is tried.
 const KEY_LOOK_EVERY: Duration = Duration::from_mins(1);
 
+const KEPT_CHARS_MAX: usize = 500;
+
 /// Failures before a job parks itself.
 pub(crate) const ATTEMPTS_MAX: i64 = 5;
 
@@ -104,6 +117,21 @@ pub(crate) fn backoff(attempts: i64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_kept_or_logged_holds_nothing_of_a_key() {
+        let message = "Invalid API Key provided: rk_live_********************Ab12".to_owned();
+        let refused = |status, code: &str| {
+            let (code, message) = (code.to_owned(), message.clone());
+            Error::StripeRefused { status, code, message }.for_keeping()
+        };
+        assert_eq!(refused(401, ""), "Stripe refused a read with 401");
+        assert_eq!(
+            refused(403, "more_permissions_required"),
+            "Stripe refused a read with 403 (more_permissions_required)"
+        );
+        assert_eq!(Error::Broken("x".repeat(9_000)).for_keeping().len(), KEPT_CHARS_MAX);
+    }
 
     #[test]
     fn waiting_for_the_outside_never_parks_and_failures_do() {

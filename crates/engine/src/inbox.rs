@@ -4,11 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 
 use bursar_domain::approval::{Voter, may_decide};
 use bursar_domain::id::{ApprovalId, CaseId};
-use bursar_domain::proposal::ProposalState;
 use bursar_domain::role::Role;
 use bursar_domain::time::BusinessTime;
-use bursar_store::cases::{self, Case, Filter};
-use bursar_store::{Db, approvals, jobs, proposals, tasks};
+use bursar_store::{Db, approvals, cases, jobs, proposals, tasks};
 use serde_json::Value;
 
 use crate::Result;
@@ -86,7 +84,7 @@ impl Engine {
             summary["currency"] = amount.currency.as_str().into();
             summary["amount_text"] = amount.to_string().into();
         }
-        let earlier = crate::approve::yes_voters(db, approval).await?;
+        let earlier = crate::approve::yes_voters(db, self.inner.store.keyring(), approval).await?;
         let question = crate::approve::question(approval, self.inner.installation.single_operator);
         let voter = Voter { person: viewer.person.clone(), roles: viewer.roles.clone() };
         Ok(Some(Waiting {
@@ -108,13 +106,8 @@ impl Engine {
         // The viewer's own first, so that a task for somebody else in the same case does not hide theirs.
         found.sort_by_key(|(_, for_viewer)| !for_viewer);
         let looks = viewer.roles.iter().any(|role| LOOKS_INTO_DOUBT.contains(role));
-        let filter =
-            Filter { state: Some("needs_person".to_owned()), limit: WAITING_MAX, ..Filter::default() };
-        for case in cases::list(db, self.inner.store.keyring(), &filter).await? {
-            if in_doubt(db, &case).await? {
-                found.push((case.id, looks));
-            }
-        }
+        let in_doubt = proposals::cases_in_doubt(db, WAITING_MAX).await?;
+        found.extend(in_doubt.into_iter().map(|case| (case, looks)));
         Ok(found)
     }
 
@@ -135,9 +128,4 @@ impl Engine {
     pub fn lane_names(&self) -> Vec<(String, String)> {
         self.inner.lanes.all().into_iter().map(|open| (open.lane.to_string(), open.connection.name)).collect()
     }
-}
-
-async fn in_doubt(db: &mut Db, case: &Case) -> Result<bool> {
-    let past = proposals::past(db, &case.id).await?;
-    Ok(past.iter().any(|proposal| proposal.state == ProposalState::InDoubt))
 }

@@ -76,7 +76,7 @@ async fn run(engine: Engine, open: Open) {
             Err(error) => {
                 failures += 1;
                 tracing::warn!(lane = %open.lane, %error, "polling failed; trying again");
-                let (lane, why) = (open.lane.to_string(), error.to_string());
+                let (lane, why) = (open.lane.to_string(), error.for_keeping());
                 let noted = engine
                     .inner
                     .store

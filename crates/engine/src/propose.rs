@@ -18,7 +18,7 @@ use bursar_store::audit::{self, Record, Table};
 use bursar_store::jobs::{self, Clock, NewJob};
 use bursar_store::proposals::{self, Content, Proposal};
 use bursar_store::seal::Keyring;
-use bursar_store::{Tx, executions};
+use bursar_store::{Db, Tx, executions};
 use serde_json::json;
 
 use crate::govern::Judged;
@@ -92,6 +92,7 @@ impl Engine {
             expires_at,
             settled_at: settled.then_some(now),
             settled_why: None,
+            settled_words: None,
             subject: draft.subject,
             content: Content {
                 action: draft.action,
@@ -219,12 +220,25 @@ pub(crate) async fn file(tx: &mut Tx, keyring: &Keyring, filing: &Filing) -> bur
 pub(crate) struct Ending {
     pub(crate) to: ProposalState,
     pub(crate) approval_to: ApprovalState,
-    pub(crate) why: String,
+    /// What the audit and the open columns say: they outlive whoever is forgotten.
+    pub(crate) code: &'static str,
+    /// What people read, perhaps in somebody's own words: sealed.
+    pub(crate) words: String,
     pub(crate) by: String,
     pub(crate) now: BusinessTime,
     /// Machine time.
     pub(crate) at: i64,
     pub(crate) entry: AuditId,
+}
+
+/// Whether something may have left for a proposal: it can be followed to its end and no longer taken back.
+pub(crate) async fn is_in_flight(
+    db: &mut Db,
+    keyring: &Keyring,
+    id: &ProposalId,
+) -> bursar_store::Result<bool> {
+    let execution = executions::of_proposal(db, keyring, id).await?;
+    Ok(execution.is_some_and(|execution| !execution.never_left()))
 }
 
 /// Ends an open proposal, and with it an intent of which surely nothing left. What may have been sent is not touched: it
@@ -240,12 +254,13 @@ pub(crate) async fn end(
     if !proposal.state.is_open() || execution.as_ref().is_some_and(|execution| !execution.never_left()) {
         return Ok(false);
     }
-    proposals::advance(tx, id, proposal.state, ending.to, ending.now, Some(&ending.why)).await?;
-    let mut data = json!({"proposal": id.as_str(), "state": ending.to.as_str(), "why": ending.why});
+    proposals::advance(tx, id, proposal.state, ending.to, ending.now, Some(ending.code)).await?;
+    proposals::say_why(tx, keyring, &proposal, &ending.words, ending.at).await?;
+    let mut data = json!({"proposal": id.as_str(), "state": ending.to.as_str(), "why": ending.code});
     if let Some(approval) = approvals::of_proposal(tx, id).await?
         && approval.state == ApprovalState::Open
     {
-        approvals::close(tx, &approval.id, ending.approval_to, ending.now, &ending.why).await?;
+        approvals::close(tx, &approval.id, ending.approval_to, ending.now, ending.code).await?;
         data["approval"] = approval.id.as_str().into();
         jobs::drop_queued(tx, "expire", &format!("expire:{}", approval.id)).await?;
     }

@@ -9,9 +9,9 @@ use bursar_domain::time::BusinessTime;
 use bursar_store::approvals::{self, Approval};
 use bursar_store::cases::{self, Case, Filter};
 use bursar_store::proposals::{self, Proposal};
+use bursar_store::request_keys::{self, RequestKey};
 use bursar_store::{
-    Db, audit, decisions, events, executions, jobs, modes, people, pollers, quarantine, request_keys, tasks,
-    timeline,
+    Db, audit, decisions, events, executions, jobs, modes, people, pollers, quarantine, tasks, timeline,
 };
 use futures_util::FutureExt as _;
 use serde::Serialize;
@@ -177,7 +177,7 @@ impl Engine {
             "headline": cards::headline(action, customer),
             "params": action.params(),
             "state": proposal.state.as_str(),
-            "why": proposal.settled_why,
+            "why": proposal.settled_words.as_ref().or(proposal.settled_why.as_ref()),
             "reason": proposal.content.rationale.reason,
             "evidence": proposal.content.rationale.evidence,
             "claimed": proposal.content.rationale.claimed,
@@ -250,7 +250,7 @@ impl Engine {
             proposal.ok_or_else(|| Error::Broken(format!("{} without a proposal", approval.id)))?;
         let case = cases::get(db, keyring, &approval.case).await?;
         let execution = executions::of_proposal(db, keyring, &proposal.id).await?;
-        let (votes, everybody) = (approvals::votes(db, &approval.id).await?, people::all(db).await?);
+        let (votes, everybody) = (approvals::votes(db, keyring, &approval.id).await?, people::all(db).await?);
         let now = self.inner.clocks.business();
         let paid = cards::Paid::of(db, keyring, &proposal).await?;
         let sources = Sources {
@@ -271,7 +271,7 @@ impl Engine {
         let verdict_on_viewer = match viewer {
             None => None,
             Some(viewer) => {
-                let earlier = crate::approve::yes_voters(db, approval).await?;
+                let earlier = crate::approve::yes_voters(db, keyring, approval).await?;
                 let question = crate::approve::question(approval, sources.single_operator);
                 let voter = Voter { person: viewer.person.clone(), roles: viewer.roles.clone() };
                 Some(may_decide(&question, &voter, &earlier, now))
@@ -290,7 +290,7 @@ impl Engine {
             "opened_at": rfc3339(approval.opened_at),
             "expires_at": rfc3339(approval.expires_at),
             "closed_at": approval.closed_at.map(rfc3339),
-            "closed_why": approval.closed_why.clone().or_else(|| proposal.settled_why.clone()),
+            "closed_why": proposal.settled_words.as_ref().or(proposal.settled_why.as_ref()).or(approval.closed_why.as_ref()),
             "may_decide": verdict_on_viewer.map(|verdict| verdict.is_ok()),
             "may_not_because": verdict_on_viewer.and_then(std::result::Result::err).map(|error| error.to_string()),
             "second_sign_in": own && sources.single_operator,
@@ -454,15 +454,15 @@ impl Engine {
     }
 
     /// The kept answer to a request with an `Idempotency-Key`.
-    pub async fn kept_answer(&self, actor: &str, key: &str) -> Result<Option<request_keys::Kept>> {
-        Ok(request_keys::get(&mut self.inner.store.read().await?, actor, key).await?)
+    pub async fn kept_answer(&self, key: &RequestKey) -> Result<Option<request_keys::Kept>> {
+        Ok(request_keys::get(&mut self.inner.store.read().await?, key).await?)
     }
 
-    pub async fn keep_answer(&self, actor: &str, key: &str, kept: request_keys::Kept) -> Result<()> {
-        let (actor, key, at) = (actor.to_owned(), key.to_owned(), self.inner.clocks.machine().micros());
+    pub async fn keep_answer(&self, key: RequestKey, answer: request_keys::Answer) -> Result<()> {
+        let at = self.inner.clocks.machine().micros();
         self.inner
             .store
-            .write(move |tx| async move { request_keys::keep(tx, &actor, &key, &kept, at).await }.boxed())
+            .write(move |tx| async move { request_keys::keep(tx, &key, &answer, at).await }.boxed())
             .await
             .map_err(store_error)
     }

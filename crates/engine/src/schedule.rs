@@ -190,7 +190,7 @@ async fn perform(engine: &Engine, job: &Job) -> Result<()> {
 }
 
 async fn settle(engine: &Engine, job: &Job, error: &Error) -> Result<()> {
-    let why: String = error.to_string().chars().take(500).collect();
+    let why = error.for_keeping();
     let now = engine.inner.clocks.machine().micros();
     let (job, fate) = (job.clone(), error.fate(job.attempts));
     let (keyring, business) = (engine.inner.store.keyring().clone(), engine.inner.clocks.business());

@@ -110,6 +110,7 @@ impl Engine {
         }
         self.spawn(Box::pin(crate::schedule::run(self.clone()))).await;
         self.spawn(seal_forever(self.clone())).await;
+        self.spawn(crate::submit::portal::forget_links(self.clone())).await;
         Ok(())
     }
 

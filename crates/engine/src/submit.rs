@@ -15,6 +15,7 @@ use bursar_domain::time::BusinessTime;
 use bursar_domain::verdict::Ruling;
 use bursar_store::cases::{self, Case, Details};
 use bursar_store::proposals::{self, Proposal};
+use bursar_store::request_keys::{self, RequestKey};
 use bursar_store::seal::{Keyring, NO_SUBJECT};
 use bursar_store::{Db, Tx, approvals};
 use bursar_stripe::object::Customer;
@@ -29,13 +30,15 @@ use crate::lanes::Open;
 use crate::mirror::Gathered;
 use crate::propose::{self, Draft, Filing};
 use crate::start::{Engine, store_error};
-use crate::{Result, approve, cards, facts};
+use crate::{Error, Result, approve, cards, facts};
 
 /// An action that somebody wants, with everything read that its facts need.
-struct Wish<'a> {
+struct Wish {
     actor: Actor,
     roles: Vec<Role>,
-    open: &'a Open,
+    /// What the request is known by to whoever sent it, where they said so.
+    key: Option<RequestKey>,
+    open: Open,
     action: Action,
     rationale: Rationale,
     /// What the case is called in the books.
@@ -48,20 +51,24 @@ struct Wish<'a> {
 struct Filed {
     proposal: Proposal,
     approval: Option<ApprovalId>,
-    /// The same was already asked for and is still open: this is that one.
+    /// The same was already asked for and is not settled, or under the same key: this is that one.
     repeated: bool,
 }
 
 impl Engine {
-    /// Judges and files a wish, or finds the same one still open: a framework's retry is no second wish.
-    async fn file_wish(&self, wish: Wish<'_>, gathered: Gathered) -> Result<Filed> {
+    /// Judges and files a wish, or finds the same one not settled yet: a framework's retry is no second wish. The key of
+    /// the request is bound to the proposal in the commit that files it, so that whoever never heard the answer and asks
+    /// again under it is told of that proposal, whatever became of it meanwhile.
+    async fn file_wish(&self, wish: Wish, gathered: Gathered) -> Result<Filed> {
         let lane = wish.open.lane.to_string();
         let keyring = self.inner.store.keyring().clone();
         let mut db = self.inner.store.read().await?;
         let existing = cases::open_of(&mut db, &keyring, &lane, &wish.known.key).await?;
         if let Some(case) = &existing
-            && let Some(same) = same_open(&mut db, &keyring, &case.id, &wish.action).await?
+            && let Some(same) = same_unsettled(&mut db, &keyring, &case.id, &wish).await?
         {
+            drop(db);
+            self.bind(wish.key, &same.proposal).await?;
             return Ok(same);
         }
         drop(db);
@@ -69,20 +76,26 @@ impl Engine {
             .as_ref()
             .map_or_else(|| CaseId::from_entropy(self.inner.entropy.id()), |case| case.id.clone());
         let filing = self.judge_wish(&wish, &case_id).await?;
-        let case = wish.case(existing.as_ref(), &case_id, &filing);
-        let headline = case.details.title.clone();
         let (at, now) = (self.inner.clocks.machine().micros(), wish.known.now);
-        let (written, actor) = (filing.clone(), wish.actor);
-        self.inner
+        let written = filing.clone();
+        let headline = self
+            .inner
             .store
             .write(move |tx| {
                 async move {
-                    refuse_twin(tx, &keyring, &case_id, &written.proposal.content.action).await?;
+                    refuse_twin(tx, &keyring, &case_id, &wish).await?;
+                    if let Some(key) = &wish.key {
+                        request_keys::reserve(tx, key, &written.proposal.id, at).await?;
+                    }
+                    // Read here: what was read before the judgement may have moved on.
+                    let before = cases::get(tx, &keyring, &case_id).await?;
+                    let case = wish.case(before.as_ref(), &case_id, &written);
                     gathered.save(tx, &keyring, at).await?;
                     cases::save(tx, &keyring, &case, at).await?;
                     let line = cards::timeline_line(&written.proposal, written.approval.as_ref());
-                    approve::note(tx, &keyring, &case, "proposal", &actor, line, (now, at)).await?;
-                    propose::file(tx, &keyring, &written).await
+                    approve::note(tx, &keyring, &case, "proposal", &wish.actor, line, (now, at)).await?;
+                    propose::file(tx, &keyring, &written).await?;
+                    Ok(case.details.title)
                 }
                 .boxed()
             })
@@ -93,7 +106,33 @@ impl Engine {
         Ok(Filed { proposal: filing.proposal, approval, repeated: false })
     }
 
-    async fn judge_wish(&self, wish: &Wish<'_>, case: &CaseId) -> Result<Filing> {
+    /// Binds a key to a proposal that was there before.
+    async fn bind(&self, key: Option<RequestKey>, proposal: &Proposal) -> Result<()> {
+        let Some(key) = key else { return Ok(()) };
+        let (id, at) = (proposal.id.clone(), self.inner.clocks.machine().micros());
+        self.inner
+            .store
+            .write(move |tx| async move { request_keys::reserve(tx, &key, &id, at).await }.boxed())
+            .await
+            .map_err(store_error)
+    }
+
+    /// What was filed under a key before, as it stands now.
+    async fn filed_under(&self, key: &RequestKey) -> Result<Option<Filed>> {
+        let mut db = self.inner.store.read().await?;
+        let Some(kept) = request_keys::get(&mut db, key).await? else { return Ok(None) };
+        if kept.request_hash != key.request_hash {
+            let message = "this key was first used with a different request; nothing was done".to_owned();
+            return Err(Error::Conflict { code: "idempotency_error", message });
+        }
+        let Some(id) = kept.proposal else { return Ok(None) };
+        let proposal = proposals::get(&mut db, self.inner.store.keyring(), &id).await?;
+        let proposal = proposal.ok_or_else(|| Error::not_found("proposal", id.as_str()))?;
+        let approval = approvals::of_proposal(&mut db, &id).await?.map(|approval| approval.id);
+        Ok(Some(Filed { proposal, approval, repeated: true }))
+    }
+
+    async fn judge_wish(&self, wish: &Wish, case: &CaseId) -> Result<Filing> {
         let (lane, now, home) = (&wish.open.lane, wish.known.now, &self.inner.settings.home);
         let mut facts = facts::build(&wish.action, &wish.known, None, home);
         let mut db = self.inner.store.read().await?;
@@ -128,9 +167,21 @@ impl Engine {
     }
 }
 
-impl Wish<'_> {
+impl Wish {
     fn subject(&self) -> String {
         self.customer.clone().unwrap_or_else(|| NO_SUBJECT.to_owned())
+    }
+
+    /// Whether a proposal is this wish, and not settled. A link to the portal is handed to whoever asked: one that others
+    /// asked for is another, and one in doubt went to nobody.
+    fn is(&self, other: &Proposal) -> bool {
+        let stands = match self.action {
+            Action::CreatePortalSession { .. } => {
+                other.state.is_open() && other.actor.key() == self.actor.key()
+            }
+            _ => other.state.is_unsettled(),
+        };
+        stands && other.content.action == self.action
     }
 
     fn customer_name(&self) -> Option<String> {
@@ -179,25 +230,18 @@ impl Wish<'_> {
     }
 }
 
-/// The same action, still open in its case.
-async fn same_open(db: &mut Db, keyring: &Keyring, case: &CaseId, action: &Action) -> Result<Option<Filed>> {
+/// The same wish, not settled yet in its case.
+async fn same_unsettled(db: &mut Db, keyring: &Keyring, case: &CaseId, wish: &Wish) -> Result<Option<Filed>> {
     let known = proposals::of_case(db, keyring, case).await?;
-    let same =
-        known.into_iter().find(|proposal| proposal.state.is_open() && proposal.content.action == *action);
-    let Some(proposal) = same else { return Ok(None) };
+    let Some(proposal) = known.into_iter().find(|proposal| wish.is(proposal)) else { return Ok(None) };
     let approval = approvals::of_proposal(db, &proposal.id).await?.map(|approval| approval.id);
     Ok(Some(Filed { proposal, approval, repeated: true }))
 }
 
 /// The same was filed since we looked: a second click, a framework's retry.
-async fn refuse_twin(
-    tx: &mut Tx,
-    keyring: &Keyring,
-    case: &CaseId,
-    action: &Action,
-) -> bursar_store::Result<()> {
+async fn refuse_twin(tx: &mut Tx, keyring: &Keyring, case: &CaseId, wish: &Wish) -> bursar_store::Result<()> {
     match proposals::of_case(tx, keyring, case).await? {
-        known if known.iter().any(|other| other.state.is_open() && other.content.action == *action) => {
+        known if known.iter().any(|other| wish.is(other)) => {
             Err(bursar_store::Error::Conflict("the same is already asked for".to_owned()))
         }
         _ => Ok(()),

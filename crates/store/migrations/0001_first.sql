@@ -187,7 +187,9 @@ CREATE TABLE proposals (
     proposed_at BIGINT NOT NULL,
     expires_at BIGINT,
     settled_at BIGINT,
+    -- A code. The words are sealed: they may be somebody's, or name somebody.
     settled_why TEXT,
+    settled_words BLOB,
     subject TEXT NOT NULL,
     content BLOB NOT NULL,
     content_hash TEXT NOT NULL
@@ -196,6 +198,7 @@ CREATE INDEX proposals_by_case ON proposals (case_id, proposed_at);
 CREATE INDEX proposals_by_customer ON proposals (lane, customer, verb);
 CREATE INDEX proposals_by_target ON proposals (lane, target, verb, state);
 CREATE INDEX proposals_by_digest ON proposals (digest);
+CREATE INDEX proposals_in_doubt ON proposals (settled_at, id) WHERE state = 'in_doubt';
 
 CREATE TABLE approvals (
     id TEXT PRIMARY KEY,
@@ -209,6 +212,7 @@ CREATE TABLE approvals (
     opened_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
     closed_at BIGINT,
+    -- A code.
     closed_why TEXT
 );
 CREATE UNIQUE INDEX approvals_by_proposal ON approvals (proposal_id);
@@ -216,13 +220,17 @@ CREATE INDEX approvals_by_state ON approvals (state, opened_at, id);
 
 CREATE TABLE votes (
     id TEXT PRIMARY KEY,
+    lane TEXT NOT NULL,
     approval_id TEXT NOT NULL,
     person TEXT NOT NULL,
+    -- Those it was cast with: it never counts with more.
+    roles TEXT NOT NULL,
     choice TEXT NOT NULL,
     digest TEXT NOT NULL,
     at BIGINT NOT NULL,
     method TEXT NOT NULL,
-    reason TEXT
+    subject TEXT NOT NULL,
+    reason BLOB
 );
 CREATE UNIQUE INDEX votes_one_each ON votes (approval_id, person);
 
@@ -395,13 +403,15 @@ CREATE TABLE gaps (
     held TEXT NOT NULL
 );
 
--- Answers to requests that carried an Idempotency-Key of their own.
+-- Requests that carried an Idempotency-Key of their own: what they filed, in the commit that filed it, and what they
+-- were answered.
 CREATE TABLE request_keys (
     actor TEXT NOT NULL,
     key TEXT NOT NULL,
     request_hash TEXT NOT NULL,
-    status BIGINT NOT NULL,
-    answer TEXT NOT NULL,
+    proposal_id TEXT,
+    status BIGINT,
+    answer TEXT,
     at BIGINT NOT NULL,
     PRIMARY KEY (actor, key)
 );

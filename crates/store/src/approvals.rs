@@ -1,10 +1,12 @@
-//! Approvals and votes. One vote a person and approval; an approval leaves `open` once.
+//! Approvals and votes. One vote a person and approval; an approval leaves `open` once. What voters wrote is sealed.
 
 use bursar_domain::approval::{ApprovalState, Choice};
 use bursar_domain::id::{ApprovalId, CaseId, PersonId, ProposalId, VoteId};
+use bursar_domain::role::Role;
 use bursar_domain::time::BusinessTime;
 use bursar_domain::verdict::Requirement;
 
+use crate::seal::Keyring;
 use crate::{Db, Error, Result, Row, Tx, params};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +23,7 @@ pub struct Approval {
     pub opened_at: BusinessTime,
     pub expires_at: BusinessTime,
     pub closed_at: Option<BusinessTime>,
+    /// A code.
     pub closed_why: Option<String>,
 }
 
@@ -125,54 +128,88 @@ pub async fn pending(db: &mut Db) -> Result<(i64, Option<i64>)> {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Vote {
     pub id: VoteId,
+    pub lane: String,
     pub approval: ApprovalId,
     pub person: PersonId,
+    /// Those it was cast with.
+    pub roles: Vec<Role>,
     pub choice: Choice,
     pub digest: String,
     pub at: i64,
     /// `console`, `api`, `cli`.
     pub method: String,
+    /// Under whose key the reason is sealed.
+    pub subject: String,
     pub reason: Option<String>,
 }
 
-pub async fn add_vote(tx: &mut Tx, vote: &Vote) -> Result<()> {
-    let sql = "INSERT INTO votes (id, approval_id, person, choice, digest, at, method, reason)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+fn purpose(id: &str) -> String {
+    format!("votes\n{id}")
+}
+
+pub async fn add_vote(tx: &mut Tx, keyring: &Keyring, vote: &Vote, at: i64) -> Result<()> {
+    let roles =
+        serde_json::to_string(&vote.roles).map_err(|_| Error::corrupt("votes", "roles", vote.id.as_str()))?;
+    let reason = match &vote.reason {
+        Some(reason) => {
+            let key = keyring.for_writing(tx, &vote.lane, &vote.subject, at).await?;
+            Some(keyring.seal(&key, &purpose(vote.id.as_str()), reason.as_bytes())?)
+        }
+        None => None,
+    };
+    let sql = "INSERT INTO votes (id, lane, approval_id, person, roles, choice, digest, at, method, subject, reason)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     let row = params![
         vote.id.as_str(),
+        &vote.lane,
         vote.approval.as_str(),
         vote.person.as_str(),
+        &roles,
         vote.choice.as_str(),
         &vote.digest,
         vote.at,
         &vote.method,
-        vote.reason.as_deref()
+        &vote.subject,
+        reason.as_deref()
     ];
     tx.execute(sql, row).await.map(|_| ())
 }
 
+async fn vote_of(db: &mut Db, keyring: &Keyring, row: &Row) -> Result<Vote> {
+    let (id, lane, subject) = (row.text("id")?, row.text("lane")?, row.text("subject")?);
+    let choice = match row.text("choice")?.as_str() {
+        "approve" => Choice::Approve,
+        "reject" => Choice::Reject,
+        _ => return Err(Error::corrupt("votes", "choice", id)),
+    };
+    let reason = match row.opt_blob("reason")? {
+        Some(sealed) => keyring.unseal_words(db, (&lane, &subject), &purpose(&id), &sealed).await?,
+        None => None,
+    };
+    Ok(Vote {
+        id: row.parse("votes", "id", |text| text.parse().ok())?,
+        approval: row.parse("votes", "approval_id", |text| text.parse().ok())?,
+        person: row.parse("votes", "person", |text| text.parse().ok())?,
+        roles: row.json("votes", "roles")?,
+        choice,
+        digest: row.text("digest")?,
+        at: row.int("at")?,
+        method: row.text("method")?,
+        lane,
+        subject,
+        reason,
+    })
+}
+
 /// In the order they were cast.
-pub async fn votes(db: &mut Db, approval: &ApprovalId) -> Result<Vec<Vote>> {
-    let sql = "SELECT id, approval_id, person, choice, digest, at, method, reason FROM votes
+pub async fn votes(db: &mut Db, keyring: &Keyring, approval: &ApprovalId) -> Result<Vec<Vote>> {
+    let sql =
+        "SELECT id, lane, approval_id, person, roles, choice, digest, at, method, subject, reason FROM votes
                WHERE approval_id = $1 ORDER BY at, id";
     let rows = db.all(sql, params![approval.as_str()]).await?;
-    rows.iter()
-        .map(|row| {
-            let choice = match row.text("choice")?.as_str() {
-                "approve" => Choice::Approve,
-                "reject" => Choice::Reject,
-                _ => return Err(Error::corrupt("votes", "choice", row.text("id")?)),
-            };
-            Ok(Vote {
-                id: row.parse("votes", "id", |text| text.parse().ok())?,
-                approval: row.parse("votes", "approval_id", |text| text.parse().ok())?,
-                person: row.parse("votes", "person", |text| text.parse().ok())?,
-                choice,
-                digest: row.text("digest")?,
-                at: row.int("at")?,
-                method: row.text("method")?,
-                reason: row.opt_text("reason")?,
-            })
-        })
-        .collect()
+    let mut votes = Vec::with_capacity(rows.len());
+    for row in &rows {
+        votes.push(vote_of(db, keyring, row).await?);
+    }
+    Ok(votes)
 }

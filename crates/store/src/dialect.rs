@@ -13,7 +13,7 @@ pub enum Value<'a> {
     Text(Option<&'a str>),
     Int(Option<i64>),
     Bool(bool),
-    Blob(&'a [u8]),
+    Blob(Option<&'a [u8]>),
 }
 
 macro_rules! value_from {
@@ -34,8 +34,9 @@ value_from! {
     i64 => |number| Value::Int(Some(number));
     Option<i64> => Value::Int;
     bool => Value::Bool;
-    &'a [u8] => Value::Blob;
-    &'a Vec<u8> => |bytes| Value::Blob(bytes);
+    &'a [u8] => |bytes| Value::Blob(Some(bytes));
+    &'a Vec<u8> => |bytes| Value::Blob(Some(bytes));
+    Option<&'a [u8]> => Value::Blob;
 }
 
 /// Builds a parameter list: `params![lane, id, at]`.
@@ -184,6 +185,10 @@ impl Row {
     }
 
     pub fn blob(&self, column: &'static str) -> Result<Vec<u8>> {
+        self.0.try_get(column).map_err(from_sqlx)
+    }
+
+    pub fn opt_blob(&self, column: &'static str) -> Result<Option<Vec<u8>>> {
         self.0.try_get(column).map_err(from_sqlx)
     }
 

@@ -33,7 +33,10 @@ pub struct Proposal {
     pub proposed_at: BusinessTime,
     pub expires_at: Option<BusinessTime>,
     pub settled_at: Option<BusinessTime>,
+    /// A code.
     pub settled_why: Option<String>,
+    /// The same in words, which may be somebody's: sealed.
+    pub settled_words: Option<String>,
     pub subject: String,
     pub content: Content,
 }
@@ -52,6 +55,19 @@ fn purpose(id: &str) -> String {
     format!("proposals\n{id}")
 }
 
+fn purpose_of_words(id: &str) -> String {
+    format!("proposals\n{id}\nsettled_words")
+}
+
+/// What tells apart proposals of one verb on one target.
+fn template(action: &Action) -> Option<&str> {
+    match action {
+        Action::SendMail(mail) => Some(mail.template.as_str()),
+        Action::CreateTask { title, .. } => Some(title.as_str()),
+        _ => None,
+    }
+}
+
 fn json<T: Serialize>(value: &T, column: &'static str, id: &ProposalId) -> Result<String> {
     serde_json::to_string(value).map_err(|_| Error::corrupt("proposals", column, id.as_str()))
 }
@@ -62,11 +78,7 @@ pub async fn add(tx: &mut Tx, keyring: &Keyring, new: &Proposal, at: i64) -> Res
     let sealed = keyring.seal(&key, &purpose(new.id.as_str()), content.as_bytes())?;
     let action = &new.content.action;
     let amount = action.amount();
-    let template = match action {
-        Action::SendMail(mail) => Some(mail.template.as_str()),
-        Action::CreateTask { title, .. } => Some(title.as_str()),
-        _ => None,
-    };
+    let template = template(action);
     let home = match new.content.facts.get(FactName::Amount).map(|fact| &fact.value) {
         Some(FactValue::Money { home: Some(home), .. }) => Some(home.money.amount),
         _ => None,
@@ -111,7 +123,7 @@ pub async fn add(tx: &mut Tx, keyring: &Keyring, new: &Proposal, at: i64) -> Res
     tx.execute(sql, row).await.map(|_| ())
 }
 
-/// Moves a proposal on; fails where it is no longer in `from`.
+/// Moves a proposal on; fails where it is no longer in `from`. `why` is a code: it is kept in the open.
 pub async fn advance(
     tx: &mut Tx,
     id: &ProposalId,
@@ -127,14 +139,32 @@ pub async fn advance(
     tx.execute_one("the proposal has moved on", sql, row).await
 }
 
+/// Keeps in words why a proposal ended, sealed.
+pub async fn say_why(
+    tx: &mut Tx,
+    keyring: &Keyring,
+    proposal: &Proposal,
+    words: &str,
+    at: i64,
+) -> Result<()> {
+    let key = keyring.for_writing(tx, &proposal.lane, &proposal.subject, at).await?;
+    let sealed = keyring.seal(&key, &purpose_of_words(proposal.id.as_str()), words.as_bytes())?;
+    let sql = "UPDATE proposals SET settled_words = $1 WHERE id = $2";
+    tx.execute(sql, params![&sealed, proposal.id.as_str()]).await.map(|_| ())
+}
+
 const COLUMNS: &str = "id, lane, case_id, decision_id, customer, actor, state, digest, policy_set, policy_verdict, verdict, \
-                       proposed_at, expires_at, settled_at, settled_why, subject, content";
+                       proposed_at, expires_at, settled_at, settled_why, settled_words, subject, content";
 
 async fn from_row(db: &mut Db, keyring: &Keyring, row: &Row) -> Result<Proposal> {
     let (id, lane, subject) = (row.text("id")?, row.text("lane")?, row.text("subject")?);
     let key = keyring.for_reading(db, &lane, &subject).await?;
     let plain = keyring.unseal(&key, &purpose(&id), &row.blob("content")?)?;
     let content = serde_json::from_slice(&plain).map_err(|_| Error::corrupt("proposals", "content", &id))?;
+    let settled_words = match row.opt_blob("settled_words")? {
+        Some(sealed) => keyring.unseal_words(db, (&lane, &subject), &purpose_of_words(&id), &sealed).await?,
+        None => None,
+    };
     Ok(Proposal {
         id: row.parse("proposals", "id", |text| text.parse().ok())?,
         case: row.parse("proposals", "case_id", |text| text.parse().ok())?,
@@ -150,6 +180,7 @@ async fn from_row(db: &mut Db, keyring: &Keyring, row: &Row) -> Result<Proposal>
         expires_at: row.opt_int("expires_at")?.map(BusinessTime::from_micros),
         settled_at: row.opt_int("settled_at")?.map(BusinessTime::from_micros),
         settled_why: row.opt_text("settled_why")?,
+        settled_words,
         lane,
         subject,
         content,
@@ -212,12 +243,23 @@ pub async fn messages_since(db: &mut Db, lane: &str, customer: &str, since: i64)
         .collect()
 }
 
-/// An open proposal for the same thing: the same verb on the same target.
-pub async fn open_for(db: &mut Db, lane: &str, verb: &str, target: &str) -> Result<Option<ProposalId>> {
-    let sql = "SELECT id FROM proposals WHERE lane = $1 AND verb = $2 AND target = $3
-               AND state IN ('asking', 'approved') LIMIT 1";
-    let row = db.first(sql, params![lane, verb, target]).await?;
-    row.map(|row| row.parse("proposals", "id", |text| text.parse().ok())).transpose()
+/// Proposals of which the same may still come, or may have come already: the same verb on the same target. A letter in
+/// doubt stands in the way of that letter only.
+pub async fn unsettled_for(db: &mut Db, lane: &str, action: &Action) -> Result<Vec<ProposalId>> {
+    let Some((_, target)) = action.target() else { return Ok(Vec::new()) };
+    let sql = "SELECT id FROM proposals WHERE lane = $1 AND target = $2 AND verb = $3
+               AND (state IN ('asking', 'approved') OR (state = 'in_doubt' AND COALESCE(template, '') = $4))
+               ORDER BY proposed_at, id";
+    let template = template(action).unwrap_or_default();
+    let rows = db.all(sql, params![lane, target, action.verb(), template]).await?;
+    rows.iter().map(|row| row.parse("proposals", "id", |text| text.parse().ok())).collect()
+}
+
+/// Cases in which nobody can tell yet whether something happened, the longest in doubt first.
+pub async fn cases_in_doubt(db: &mut Db, limit: i64) -> Result<Vec<CaseId>> {
+    let sql = "SELECT case_id FROM proposals WHERE state = 'in_doubt' ORDER BY settled_at, id LIMIT $1";
+    let rows = db.all(sql, params![limit]).await?;
+    rows.iter().map(|row| row.parse("proposals", "case_id", |text| text.parse().ok())).collect()
 }
 
 /// How many there are in each state since a time, for rates.

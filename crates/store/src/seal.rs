@@ -191,6 +191,22 @@ impl Keyring {
         decrypt(&key.0, purpose, sealed)
     }
 
+    /// Words that were sealed for people to read; nothing where their subject was erased meanwhile.
+    pub(crate) async fn unseal_words(
+        &self,
+        db: &mut Db,
+        (lane, subject): (&str, &str),
+        purpose: &str,
+        sealed: &[u8],
+    ) -> Result<Option<String>> {
+        let key = self.for_reading(db, lane, subject).await;
+        match key.and_then(|key| self.unseal(&key, purpose, sealed)) {
+            Ok(plain) => Ok(Some(String::from_utf8_lossy(&plain).into_owned())),
+            Err(Error::Unsealable(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     fn encrypt(&self, key: &LessSafeKey, purpose: &str, plain: &[u8]) -> Result<Vec<u8>> {
         let nonce: [u8; NONCE_LEN] = self.entropy()?;
         let mut out = Vec::with_capacity(1 + NONCE_LEN + plain.len() + AES_256_GCM.tag_len());

@@ -7,7 +7,7 @@ use bursar_store::people::Person;
 use serde_json::{Value, json};
 
 use super::{Sources, rfc3339};
-use crate::approve::question;
+use crate::approve::{counted_roles, question};
 
 /// Requirements with the people who could meet them; names are listed while a decision is open.
 pub(super) fn document(from: &Sources<'_>) -> Value {
@@ -66,7 +66,7 @@ pub(crate) fn votes(from: &Sources<'_>) -> Vec<Value> {
         .iter()
         .map(|vote| {
             let person = from.people.iter().find(|person| person.id == vote.person);
-            let role = person.and_then(|person| person.roles.iter().find(|role| asked(role)));
+            let role = vote.roles.iter().find(|role| asked(role));
             json!({"name": person.map(|person| person.name.as_str()), "role": role.map(|role| role.as_str()),
                 "choice": vote.choice.as_str(), "reason": vote.reason, "method": vote.method,
                 "at": rfc3339(BusinessTime::from_micros(vote.at))})
@@ -78,10 +78,7 @@ fn yes_of(from: &Sources<'_>) -> Vec<Voter> {
     let yes = from.votes.iter().filter(|vote| vote.choice == Choice::Approve);
     yes.map(|vote| {
         let person = from.people.iter().find(|person| person.id == vote.person);
-        Voter {
-            person: vote.person.clone(),
-            roles: person.map(|person| person.roles.clone()).unwrap_or_default(),
-        }
+        Voter { person: vote.person.clone(), roles: counted_roles(vote, person) }
     })
     .collect()
 }

@@ -6,17 +6,17 @@ use bursar_domain::case::{CaseKey, CaseState};
 use bursar_domain::id::{AuditId, CaseId, DecisionId, ProposalId};
 use bursar_domain::proposal::ProposalState;
 use bursar_domain::time::BusinessTime;
-use bursar_store::Tx;
 use bursar_store::audit::{self, Record, Table};
 use bursar_store::cases::{self, Case, Details};
 use bursar_store::decisions::{self, NewDecision};
 use bursar_store::jobs::{self, Clock, Job, NewJob};
 use bursar_store::seal::{Keyring, NO_SUBJECT};
 use bursar_store::timeline::{self, NewEntry};
+use bursar_store::{Tx, proposals};
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 
-use super::{Asked, Outcome, case_job_key, settings_hash};
+use super::{Asked, Outcome, case_job_key, settings_hash, withdrawn};
 use crate::lanes::Open;
 use crate::mirror::Gathered;
 use crate::propose::{self, Ending, Filing};
@@ -82,7 +82,8 @@ impl Engine {
         let Thought { asked, open, outcome, gathered, .. } = thought;
         let (lane, now) = (open.lane.to_string(), outcome.known.now);
         let timer = outcome.plan.wake_at.map(|wake_at| self.timer_job(&lane, &asked.key, wake_at));
-        let withdrawn = withdrawn(&outcome).into_iter().map(|id| (id, self.withdrawal(now))).collect();
+        let withdrawn = withdrawn(&outcome.plan, &outcome.known);
+        let withdrawn = withdrawn.map(|past| (past.id.clone(), self.withdrawal(now))).collect();
         Ok(Saving {
             job: job.clone(),
             case,
@@ -128,7 +129,8 @@ impl Engine {
         Ending {
             to: ProposalState::Void,
             approval_to: ApprovalState::Void,
-            why: "it no longer makes sense: the case has moved on".to_owned(),
+            code: "withdrawn",
+            words: "it no longer makes sense: the case has moved on".to_owned(),
             by: "engine".to_owned(),
             now,
             at: self.inner.clocks.machine().micros(),
@@ -160,6 +162,7 @@ impl Saving {
         for (proposal, ending) in std::mem::take(&mut self.withdrawn) {
             propose::end(tx, keyring, &proposal, ending).await?;
         }
+        self.refuse_second_keys(tx).await?;
         for filing in &self.filings {
             propose::file(tx, keyring, filing).await?;
         }
@@ -168,6 +171,17 @@ impl Saving {
             jobs::add(tx, timer).await?;
         }
         jobs::finish(tx, &self.job).await
+    }
+
+    /// What was to be replaced got its intent since we looked, or somebody asked for the same: decided again.
+    async fn refuse_second_keys(&self, tx: &mut Tx) -> bursar_store::Result<()> {
+        for filing in &self.filings {
+            let action = &filing.proposal.content.action;
+            if let Some(other) = proposals::unsettled_for(tx, &self.case.lane, action).await?.first() {
+                return Err(bursar_store::Error::Conflict(format!("{other} is the same and on its way")));
+            }
+        }
+        Ok(())
     }
 
     /// The decision, the inputs it rested on, and the audit entry that commits to both.
@@ -227,17 +241,6 @@ fn case_row(thought: &Thought) -> Case {
         },
         state,
     }
-}
-
-/// Open proposals that no longer make sense.
-fn withdrawn(outcome: &Outcome) -> Vec<ProposalId> {
-    let gone = |verb: &str| outcome.plan.close.is_some() || outcome.plan.withdraw.contains(&verb);
-    let history = outcome.known.history().unwrap_or_default();
-    history
-        .iter()
-        .filter(|past| past.state.is_open() && gone(&past.verb))
-        .map(|past| past.id.clone())
-        .collect()
 }
 
 fn next_state(outcome: &Outcome, now: BusinessTime) -> CaseState {

@@ -94,7 +94,7 @@ impl Engine {
             engine: self.clone(),
             job: task.job.clone(),
             proposal: task.proposal.clone(),
-            case: task.case.clone(),
+            wake: self.wake_of(&task.case.lane, &task.case.key),
             actor: Actor::Engine,
             facts,
             gathered,

@@ -12,8 +12,9 @@ use bursar_domain::time::BusinessTime;
 use bursar_domain::verdict::Ruling;
 use bursar_store::audit::{self, Record, Table};
 use bursar_store::executions::{self, Execution, Intent};
+use bursar_store::jobs::{self, NewJob};
 use bursar_store::seal::Keyring;
-use bursar_store::{Tx, approvals, jobs, proposals};
+use bursar_store::{Tx, approvals, cases, proposals};
 use futures_util::FutureExt as _;
 use serde_json::json;
 
@@ -69,7 +70,7 @@ impl Engine {
             engine: self.clone(),
             job: task.job.clone(),
             proposal: task.proposal.clone(),
-            case: task.case.clone(),
+            wake: self.wake_of(&task.case.lane, &task.case.key),
             actor: Actor::Engine,
             facts,
             gathered,
@@ -128,12 +129,22 @@ impl Engine {
     }
 }
 
+/// Why nothing may be sent: a code for the audit, and words for people.
+struct Objection {
+    code: &'static str,
+    words: String,
+}
+
+fn objects(code: &'static str, words: impl Into<String>) -> Result<Option<Objection>> {
+    Ok(Some(Objection { code, words: words.into() }))
+}
+
 /// What the transaction works with.
 pub(super) struct Work {
     pub(super) engine: Engine,
     pub(super) job: jobs::Job,
     pub(super) proposal: proposals::Proposal,
-    pub(super) case: bursar_store::cases::Case,
+    pub(super) wake: Option<NewJob>,
     pub(super) actor: Actor,
     pub(super) facts: Facts,
     pub(super) gathered: Gathered,
@@ -147,9 +158,9 @@ impl Work {
         let keyring = self.engine.inner.store.keyring().clone();
         jobs::check_fence(tx, &self.job).await?;
         self.gathered.save(tx, &keyring, self.at).await?;
-        if let Some(why) = self.objection_today(tx).await? {
-            self.void(tx, &keyring, &why).await?;
-            return Ok(Step::Voided(why));
+        if let Some(objection) = self.objection_today(tx).await? {
+            self.void(tx, &keyring, &objection).await?;
+            return Ok(Step::Voided(objection.words));
         }
         executions::add(tx, &keyring, &self.intent, self.at).await?;
         self.budget(&self.engine).reserve(tx, &self.intent.id).await?;
@@ -179,15 +190,15 @@ impl Work {
             return Ok(Step::Stopped { scope, reason });
         }
         budget::give_back(tx, &self.intent.lane, &self.intent.id).await?;
-        if let Some(why) = self.objection_today(tx).await? {
-            self.void(tx, &keyring, &why).await?;
-            return Ok(Step::Voided(why));
+        if let Some(objection) = self.objection_today(tx).await? {
+            self.void(tx, &keyring, &objection).await?;
+            return Ok(Step::Voided(objection.words));
         }
         self.budget(&self.engine).reserve(tx, &self.intent.id).await?;
         Ok(Step::Intended)
     }
 
-    async fn objection_today(&mut self, tx: &mut Tx) -> Result<Option<String>> {
+    async fn objection_today(&mut self, tx: &mut Tx) -> Result<Option<Objection>> {
         // The budget is read here, in the writer: two refunds can never both take the last of it.
         let engine = self.engine.clone();
         let mut facts = std::mem::take(&mut self.facts);
@@ -206,10 +217,10 @@ impl Work {
     }
 
     /// Why nothing may be sent any more, if there is a reason.
-    async fn objection(&self, tx: &mut Tx) -> Result<Option<String>> {
+    async fn objection(&self, tx: &mut Tx) -> Result<Option<Objection>> {
         let held = proposals::get(tx, self.engine.inner.store.keyring(), &self.proposal.id).await?;
         if held.is_none_or(|held| held.state != ProposalState::Approved) {
-            return Ok(Some("the proposal has moved on".to_owned()));
+            return objects("moved_on", "the proposal has moved on");
         }
         let content = &self.proposal.content;
         let (then, now) = (
@@ -219,7 +230,8 @@ impl Work {
         if let Some((name, was)) = then.iter().find(|(name, was)| now.get(*name) != Some(*was)) {
             let is = now.get(name).cloned().flatten().unwrap_or_default();
             let was = was.clone().unwrap_or_default();
-            return Ok(Some(format!("{name} changed after it was decided: was {was}, is {is}")));
+            let words = format!("{name} changed after it was decided: was {was}, is {is}");
+            return objects("facts_changed", words);
         }
         let lane = parse_lane(&self.proposal.lane)?;
         let motion = Motion {
@@ -234,15 +246,15 @@ impl Work {
         match judged.effective.ruling {
             Ruling::Allow => Ok(None),
             Ruling::Ask => self.votes_cover(tx, &judged.effective.requirements).await,
-            Ruling::Deny | Ruling::Observe => Ok(Some(format!(
-                "judged again, the answer is {}: {}",
-                judged.effective.ruling.as_str(),
-                judged.effective.notes.first().cloned().unwrap_or_else(|| {
+            Ruling::Deny | Ruling::Observe => {
+                let why = judged.effective.notes.first().cloned().unwrap_or_else(|| {
                     let ids: Vec<&str> =
                         judged.effective.policies.iter().map(|policy| policy.id.as_str()).collect();
                     if ids.is_empty() { "no policy permits it".to_owned() } else { ids.join(", ") }
-                })
-            ))),
+                });
+                let ruling = judged.effective.ruling.as_str();
+                objects("judged_again", format!("judged again, the answer is {ruling}: {why}"))
+            }
         }
     }
 
@@ -250,40 +262,41 @@ impl Work {
         &self,
         tx: &mut Tx,
         requirements: &[bursar_domain::verdict::Requirement],
-    ) -> Result<Option<String>> {
+    ) -> Result<Option<Objection>> {
         let approval = approvals::of_proposal(tx, &self.proposal.id).await?;
         let Some(approval) = approval.filter(|approval| {
             approval.state == ApprovalState::Met && approval.digest == self.proposal.digest
         }) else {
-            return Ok(Some("policy now asks people, and nobody has been asked".to_owned()));
+            return objects("nobody_asked", "policy now asks people, and nobody has been asked");
         };
-        let voters = yes_voters(tx, &approval).await?;
+        let voters = yes_voters(tx, self.engine.inner.store.keyring(), &approval).await?;
         if is_met(requirements, &voters) {
             Ok(None)
         } else {
-            Ok(Some("the votes no longer cover what policy asks for".to_owned()))
+            objects("votes_fall_short", "the votes no longer cover what policy asks for")
         }
     }
 
     /// The proposal ends without having happened; a playbook's case looks again.
-    async fn void(&self, tx: &mut Tx, keyring: &Keyring, why: &str) -> Result<()> {
+    async fn void(&self, tx: &mut Tx, keyring: &Keyring, objection: &Objection) -> Result<()> {
         let now = self.now;
         let ending = Ending {
             to: ProposalState::Void,
             approval_to: ApprovalState::Void,
-            why: why.to_owned(),
+            code: objection.code,
+            words: objection.words.clone(),
             by: self.actor.key(),
             now,
             at: self.at,
             entry: self.engine.audit_id(),
         };
         propose::end(tx, keyring, &self.proposal.id, ending).await?;
-        let body = json!({"verb": self.intent.verb, "state": "void", "why": why, "sent": false});
-        note(tx, keyring, &self.case, "execution", &self.actor, body, (now, self.at)).await?;
-        settle_own_case(tx, keyring, self.case.clone(), "void", now, self.at).await?;
-        if let Some(wake) = self.engine.wake_of(&self.case.lane, &self.case.key) {
-            jobs::add(tx, &wake).await?;
+        let body = json!({"verb": self.intent.verb, "state": "void", "why": objection.words, "sent": false});
+        if let Some(case) = cases::get(tx, keyring, &self.intent.case).await? {
+            note(tx, keyring, &case, "execution", &self.actor, body, (now, self.at)).await?;
+            settle_own_case(tx, keyring, case, "void", now, self.at).await?;
         }
+        jobs::add_many(tx, self.wake.iter()).await?;
         jobs::finish(tx, &self.job).await?;
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bursar_domain::action::Action;
 use bursar_domain::actor::Actor;
 use bursar_domain::execution::{ABSENCE_GAP, ExecutionState, Receipt, STRIPE_APPROVAL, TOO_LATE};
-use bursar_domain::id::TaskId;
+use bursar_domain::id::{CaseId, TaskId};
 use bursar_domain::proposal::ProposalState;
 use bursar_domain::time::{BusinessTime, MachineTime};
 use bursar_store::audit::{self, Record, Table};
@@ -22,7 +22,7 @@ use crate::budget;
 use crate::call_person::call_person;
 use crate::error::backoff;
 use crate::start::Engine;
-use crate::{Result, cards};
+use crate::{Error, Result, cards};
 
 /// The code of an answer that Stripe keeps and replays: asking again tells nothing new.
 pub(super) const STORED: &str = "stored_answer";
@@ -156,7 +156,7 @@ impl Engine {
             engine: self.clone(),
             job: task.job.clone(),
             proposal: task.proposal.clone(),
-            case: task.case.clone(),
+            case: task.case.id.clone(),
             execution: execution.clone(),
             now,
             at: self.inner.clocks.machine().micros(),
@@ -322,7 +322,7 @@ struct Work {
     engine: Engine,
     job: jobs::Job,
     proposal: proposals::Proposal,
-    case: cases::Case,
+    case: CaseId,
     execution: Execution,
     now: BusinessTime,
     at: i64,
@@ -396,8 +396,12 @@ impl Work {
         let keyring = self.engine.inner.store.keyring().clone();
         let action = &self.proposal.content.action;
         if self.proposal.state != state {
-            let why = verdict.why.as_deref().or(verdict.code.as_deref());
-            proposals::advance(tx, &self.proposal.id, self.proposal.state, state, self.now, why).await?;
+            let code = verdict.code.as_deref();
+            proposals::advance(tx, &self.proposal.id, self.proposal.state, state, self.now, code).await?;
+        }
+        // The words may be those of a mail server, and name whom it refused.
+        if let Some(words) = &verdict.why {
+            proposals::say_why(tx, &keyring, &self.proposal, words, self.at).await?;
         }
         if matches!(state, ProposalState::Refused | ProposalState::NoEffect) {
             budget::give_back(tx, &self.proposal.lane, &self.execution.intent.id).await?;
@@ -406,7 +410,7 @@ impl Work {
             let new = NewTask {
                 id: &self.task,
                 lane: &self.proposal.lane,
-                case: &self.case.id,
+                case: &self.case,
                 role: role.as_str(),
                 created_at: self.now.micros(),
                 subject: &self.proposal.subject,
@@ -421,11 +425,13 @@ impl Work {
             "code": verdict.code, "why": verdict.why,
             "object": verdict.receipt.as_ref().and_then(|receipt| receipt.object.clone()),
             "request_id": verdict.receipt.as_ref().and_then(|receipt| receipt.request_id.clone())});
+        let case = cases::get(tx, &keyring, &self.case).await?;
+        let case = case.ok_or_else(|| Error::not_found("case", self.case.as_str()))?;
         let times = (self.now, self.at);
-        note(tx, &keyring, &self.case, "execution", &Actor::Engine, body.clone(), times).await?;
+        note(tx, &keyring, &case, "execution", &Actor::Engine, body.clone(), times).await?;
         if state == ProposalState::InDoubt {
-            let called = call_person(tx, &keyring, &self.case.id, times).await?;
-            if called.id != self.case.id {
+            let called = call_person(tx, &keyring, &case.id, times).await?;
+            if called.id != case.id {
                 note(tx, &keyring, &called, "execution", &Actor::Engine, body, times).await?;
             }
         } else {
@@ -433,8 +439,6 @@ impl Work {
                 ProposalState::Done => "done".to_owned(),
                 other => format!("{} {}", other.as_str(), verdict.code.as_deref().unwrap_or_default()),
             };
-            // As it stands now: what was read before the socket may be old.
-            let case = cases::get(tx, &keyring, &self.case.id).await?.unwrap_or_else(|| self.case.clone());
             settle_own_case(tx, &keyring, case, outcome.trim(), self.now, self.at).await?;
         }
         jobs::add_many(tx, self.wake.iter()).await?;

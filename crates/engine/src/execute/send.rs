@@ -6,10 +6,10 @@ use std::time::Duration;
 use bursar_connectors::mail::Letter;
 use bursar_connectors::{Connector as _, Delivery, DeliveryOutcome};
 use bursar_domain::action::{Action, Mail};
-use bursar_domain::id::ProposalId;
 use bursar_domain::time::BusinessTime;
 use bursar_store::executions::{self, Execution};
 use bursar_store::jobs;
+use bursar_store::proposals::Proposal;
 use futures_util::FutureExt as _;
 
 use super::outcome::Outcome;
@@ -103,7 +103,7 @@ impl Engine {
                 if let Some(why) = receipt::mismatch(action, &object) {
                     return Outcome::Halt { why };
                 }
-                self.hand_over(action, &task.proposal.id, &object);
+                self.hand_over(&task.proposal, &object);
                 receipt::read(task, &object, answered)
             }
             Meaning::WaitingAtStripe { request, expires_s } => {
@@ -117,10 +117,10 @@ impl Engine {
     }
 
     /// The address of a portal session goes to whoever waits for it and nowhere else.
-    fn hand_over(&self, action: &Action, proposal: &ProposalId, object: &serde_json::Value) {
+    fn hand_over(&self, proposal: &Proposal, object: &serde_json::Value) {
         let url = object.get("url").and_then(serde_json::Value::as_str);
-        if let (Action::CreatePortalSession { .. }, Some(url)) = (action, url) {
-            self.inner.handover.put(proposal, url);
+        if let (Action::CreatePortalSession { .. }, Some(url)) = (&proposal.content.action, url) {
+            self.inner.handover.put((&proposal.id, &proposal.actor), url, self.inner.clocks.machine());
         }
     }
 

@@ -69,7 +69,8 @@ pub(crate) fn meaning(answer: &Answered) -> Meaning {
             | "livemode_mismatch"
             | "testmode_charges_only"
     ) {
-        return Meaning::Halt { why: format!("{name}: {message}") };
+        // The reason of a kill switch stands in the open: Stripe's words are left out.
+        return Meaning::Halt { why: name };
     }
     if matches!(code.as_str(), "idempotency_key_in_use" | "lock_timeout" | "rate_limit")
         || answer.status == 429

@@ -9,6 +9,7 @@ use bursar_domain::known::{Known, Read};
 use bursar_domain::proposal::{ProposalState, Rationale};
 use bursar_domain::role::Role;
 use bursar_domain::verdict::Verdict;
+use bursar_store::request_keys::RequestKey;
 use bursar_stripe::id::ChargeId;
 use bursar_stripe::money::Money;
 use bursar_stripe::object::Charge;
@@ -47,8 +48,16 @@ pub struct Submitted {
     pub refundable: Money,
     pub charge: ChargeId,
     pub verdict: Verdict,
-    /// The same was already asked for and is still open: this is that one.
+    /// The same was already asked for and is not settled, or under the same key: this is that one.
     pub repeated: bool,
+}
+
+/// Who asks, and what they know their request by.
+#[derive(Clone)]
+struct Asker {
+    actor: Actor,
+    roles: Vec<Role>,
+    key: Option<RequestKey>,
 }
 
 /// Words of people are cut here before anything keeps them.
@@ -62,17 +71,34 @@ impl Engine {
         roles: Vec<Role>,
         request: RefundRequest,
     ) -> Result<Submitted> {
-        let first = self.try_refund(actor.clone(), roles.clone(), request.clone()).await;
-        match first {
+        self.ask_for_refund(Asker { actor, roles, key: None }, request).await
+    }
+
+    /// The same under a key of the asker's: asked again under it, also after a lost answer, it is that one.
+    pub async fn request_refund_once(
+        &self,
+        actor: Actor,
+        roles: Vec<Role>,
+        key: RequestKey,
+        request: RefundRequest,
+    ) -> Result<Submitted> {
+        self.ask_for_refund(Asker { actor, roles, key: Some(key) }, request).await
+    }
+
+    async fn ask_for_refund(&self, asker: Asker, request: RefundRequest) -> Result<Submitted> {
+        match self.try_refund(asker.clone(), &request).await {
             // The same was filed at the same moment: the second look finds it.
-            Err(Error::Store(bursar_store::Error::Conflict(_))) => {
-                self.try_refund(actor, roles, request).await
-            }
+            Err(Error::Store(bursar_store::Error::Conflict(_))) => self.try_refund(asker, &request).await,
             other => other,
         }
     }
 
-    async fn try_refund(&self, actor: Actor, roles: Vec<Role>, request: RefundRequest) -> Result<Submitted> {
+    async fn try_refund(&self, asker: Asker, request: &RefundRequest) -> Result<Submitted> {
+        if let Some(key) = &asker.key
+            && let Some(filed) = self.filed_under(key).await?
+        {
+            return submitted(&filed);
+        }
         let id = ChargeId::parse(&request.charge)
             .map_err(|_| Error::invalid("charge", "charge must be the id of a charge (ch_… or py_…)"))?;
         let open = self.lane_with_charge(&id, request.lane.as_deref()).await?;
@@ -93,23 +119,24 @@ impl Engine {
         let charge = Charge::from_value(required(&known, "charge", id.as_str())?).map_err(|error| {
             Error::invalid("charge", format!("{} cannot be understood: {error}", id.as_str()))
         })?;
-        let action = refund_action(&charge, &request)?;
+        let action = refund_action(&charge, request)?;
         let customer = charge.customer.as_ref().map(|id| id.as_str().to_owned());
         if let Some(customer) = &customer {
             reader.settle(&mut known, |_| vec![Read::object("customer", customer.clone())]).await?;
         }
         reader.settle(&mut known, |known| facts::reads(&action, known)).await?;
         let wish = Wish {
-            actor,
-            roles,
-            open: &open,
+            actor: asker.actor,
+            roles: asker.roles,
+            key: asker.key,
+            open: open.clone(),
             rationale: rationale(&charge, &action, &request.reason),
             class: "refund_request",
             action,
             known,
             customer,
         };
-        Ok(submitted(&self.file_wish(wish, reader.gathered).await?, &charge))
+        submitted(&self.file_wish(wish, reader.gathered).await?)
     }
 
     /// The lane that has this charge.
@@ -130,21 +157,23 @@ impl Engine {
     }
 }
 
-fn submitted(filed: &Filed, charge: &Charge) -> Submitted {
+fn submitted(filed: &Filed) -> Result<Submitted> {
     let proposal = &filed.proposal;
     let content = &proposal.content;
-    let amount = content.action.amount().unwrap_or_else(|| Money::zero(charge.currency));
-    Submitted {
+    let Action::RefundCharge { charge, amount, .. } = &content.action else {
+        return Err(Error::Broken(format!("{} is no refund", proposal.id)));
+    };
+    Ok(Submitted {
         proposal: proposal.id.clone(),
         case: proposal.case.clone(),
         approval: filed.approval.clone(),
         state: proposal.state,
-        amount,
-        refundable: content.facts.money(FactName::Refundable).unwrap_or_else(|| charge.refundable()),
-        charge: charge.id.clone(),
+        amount: *amount,
+        refundable: content.facts.money(FactName::Refundable).unwrap_or(*amount),
+        charge: charge.clone(),
         verdict: proposal.verdict.clone(),
         repeated: filed.repeated,
-    }
+    })
 }
 
 /// Resolves what was left out, and refuses what cannot be meant.

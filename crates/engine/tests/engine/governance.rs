@@ -86,6 +86,75 @@ async fn nobody_decides_on_what_they_asked_for() {
     assert!(matches!(own, Err(Error::Vote(VoteError::Maker))), "{own:?}");
 }
 
+#[tokio::test]
+async fn a_vote_that_came_in_time_outlives_the_expiry_that_was_under_way() {
+    let scene = Scene::new(Wish::default()).await;
+    let (_, asked, approval, carl) = asking(&scene).await;
+    hold_before_intent(&scene);
+    let (voting, count) = scene.engine().pause_at(CrashPoint::Voting);
+    let expiring = async {
+        voting.await.unwrap();
+        let (expiring, go_on) = scene.engine().pause_at(CrashPoint::Expiring);
+        scene.pass_business(Duration::from_hours(24));
+        expiring.await.unwrap();
+        count.send(()).unwrap();
+        go_on
+    };
+    let vote = scene.vote(&carl, &approval, Choice::Approve);
+    let (tally, go_on) = futures_util::future::join(vote, expiring).await;
+    assert_eq!(tally.unwrap(), Tally::Met);
+    go_on.send(()).unwrap();
+    scene.quiet().await;
+    assert_eq!(scene.state(&asked.proposal).await, ProposalState::Approved);
+    let_go(&scene);
+    scene.live_until(&asked.proposal, ProposalState::Done).await;
+    scene.assert_audit().await;
+}
+
+#[tokio::test]
+async fn a_vote_never_counts_with_more_roles_than_it_was_cast_with() {
+    let mut wish = Wish::default();
+    wish.policies.retain(|file| !file.path.ends_with("refunds.cedar"));
+    let text = "@id(\"test.operator\") @ask(\"operator\") \
+                permit (principal, action == Bursar::Action::\"refund.create\", resource); \
+                @id(\"test.controller\") @ask(\"controller\") \
+                permit (principal, action == Bursar::Action::\"refund.create\", resource);";
+    wish.policies.push(PolicyFile::new("test/refunds.cedar", text));
+    let scene = Scene::new(wish).await;
+    let (_, asked, approval, carl) = asking(&scene).await;
+    let both = scene.who("Bo", &[Role::Operator, Role::Controller]).await;
+    let by_a_lesser_token = Who { roles: vec![Role::Operator], ..both };
+    let vote = scene.vote(&by_a_lesser_token, &approval, Choice::Approve).await;
+    assert_eq!(vote.unwrap(), Tally::Open);
+    let olivia = scene.who("Olivia", &[Role::Operator]).await;
+    assert_eq!(scene.vote(&olivia, &approval, Choice::Approve).await.unwrap(), Tally::Open);
+    let document = scene.engine().approval(&approval, None).await.unwrap();
+    let needs = document["card"]["who"]["requirements"].as_array().unwrap();
+    let controllers = needs.iter().find(|need| need["role"] == "controller").unwrap();
+    assert_eq!(controllers["yes"], 0, "no controller has said yes: {needs:?}");
+    assert_eq!(scene.vote(&carl, &approval, Choice::Approve).await.unwrap(), Tally::Met);
+    scene.live_until(&asked.proposal, ProposalState::Done).await;
+    scene.assert_audit().await;
+}
+
+#[tokio::test]
+async fn what_a_person_wrote_is_read_by_people_and_stands_nowhere_in_the_open() {
+    let scene = Scene::new(Wish::default()).await;
+    let (charge, asked, approval, carl) = asking(&scene).await;
+    scene.vote(&carl, &approval, Choice::Reject).await.unwrap();
+    scene.quiet().await;
+    scene.assert_audit().await;
+    assert!(!scene.shows("looked at it"), "not in the audit, which forgets nothing, nor in a column");
+    let document = scene.engine().approval(&approval, None).await.unwrap();
+    assert_eq!(document["closed_why"], "looked at it");
+    assert_eq!(document["votes"][0]["reason"], "looked at it");
+    assert_eq!(scene.proposals(&charge, "refund.create").await[0]["why"], "looked at it");
+    let ended = scene.engine().audit_entries(99, None).await.unwrap().items;
+    let ended = ended.iter().find(|entry| entry["kind"] == "proposal.ended").unwrap();
+    assert_eq!(ended["data"]["why"], "rejected");
+    assert_eq!(ended["data"]["proposal"], asked.proposal.as_str());
+}
+
 /// Keeps an approved action from its intent until the test has changed the world.
 fn hold_before_intent(scene: &Scene) {
     scene.stage.gate.harm("GET", "/v1/charges/", usize::MAX, crate::gate::Harm::answer(503, ""));

@@ -132,3 +132,29 @@ async fn without_a_mail_server_letters_wait_and_say_for_what() {
     scene.live_until(&proposal, ProposalState::Done).await;
     assert_eq!(post.mailbox.letters().len(), 1);
 }
+
+#[tokio::test]
+async fn what_a_mail_server_says_stands_nowhere_in_the_open() {
+    use Misbehaviour::{Greylist, RefuseRecipients};
+    for (conduct, words, code) in
+        [(RefuseRecipients, "no such mailbox", "smtp_550"), (Greylist, "come back later", "451 4.7.1")]
+    {
+        let post = Post::open().await;
+        let scene = Scene::new(post.wish()).await;
+        post.conduct.set(conduct);
+        let proposal = letter(&scene).await;
+        let answered = async || {
+            let held = scene.execution(&proposal).await;
+            held.is_some_and(|held| held.outcome_at.is_some() || held.waiting_for.is_some())
+        };
+        scene.until("the server has answered", answered).await;
+        scene.quiet().await;
+        assert!(!scene.shows(words), "{conduct:?}");
+        let held = scene.execution(&proposal).await.unwrap();
+        let told = held.outcome_code.into_iter().chain(held.waiting_for).any(|text| text.contains(code));
+        assert!(told, "{conduct:?}: the code is there for whoever mends it");
+        if conduct == RefuseRecipients {
+            assert!(scene.why(&proposal).await.contains(words), "and the words for whoever may read them");
+        }
+    }
+}

@@ -28,3 +28,4 @@ mod separation;
 mod stage;
 mod stopped;
 mod thin;
+mod unsettled;

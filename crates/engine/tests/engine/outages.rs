@@ -127,3 +127,22 @@ async fn polling_fills_the_hole_when_stripe_is_back() {
     scene.quiet().await;
     assert_eq!(scene.cases(&failed.invoice).await.len(), 1);
 }
+
+#[tokio::test]
+async fn what_stripe_says_about_a_key_is_kept_nowhere() {
+    let words = "Invalid API Key provided: rk_test_****Ab12";
+    let scene = Scene::new(Wish { polls: true, ..Wish::default() }).await;
+    let charge = scene.stage.charge(9_000);
+    let body = serde_json::json!({"error": {"message": words, "type": "invalid_request_error"}}).to_string();
+    scene.stage.gate.harm_after("GET", "/v1/charges/", 1, usize::MAX, Harm::answer(401, &body));
+    let asked = scene.ask(&charge, 5_000).await.unwrap();
+    scene.stage.gate.harm("GET", "/v1/", usize::MAX, Harm::answer(401, &body));
+    let noted = async || {
+        let health = scene.engine().health().await.unwrap();
+        health.lanes.iter().any(|lane| lane.last_error.as_deref().is_some_and(|why| why.contains("401")))
+    };
+    scene.until("the poller says that it is refused", noted).await;
+    scene.quiet().await;
+    assert_eq!(scene.state(&asked.proposal).await, ProposalState::Approved, "it waits for a key");
+    assert!(!scene.shows("Ab12"));
+}

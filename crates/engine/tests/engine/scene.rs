@@ -394,7 +394,17 @@ impl Scene {
     pub async fn why(&self, proposal: &ProposalId) -> String {
         let mut db = self.reader.read().await.unwrap();
         let held = proposals::get(&mut db, self.reader.keyring(), proposal).await.unwrap().unwrap();
-        held.settled_why.unwrap_or_default()
+        held.settled_words.or(held.settled_why).unwrap_or_default()
+    }
+
+    /// Whether a file of the installation shows these words to whoever reads it without the key.
+    pub fn shows(&self, words: &str) -> bool {
+        let mut files = std::fs::read_dir(self.dir.path()).unwrap();
+        files.any(|file| {
+            let path = file.unwrap().path();
+            let bytes = if path.is_file() { std::fs::read(&path).unwrap() } else { Vec::new() };
+            bytes.windows(words.len()).any(|window| window == words.as_bytes())
+        })
     }
 
     /// Whether there is a copy of an object.

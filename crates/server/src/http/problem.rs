@@ -135,10 +135,10 @@ impl From<Error> for Problem {
                 "stripe_key_refused",
                 format!("Stripe does not let the configured key read this ({code}); nothing was changed"),
             ),
-            Error::StripeRefused { .. } => Self::new(
+            Error::StripeRefused { message: said, .. } => Self::new(
                 StatusCode::BAD_GATEWAY,
                 "stripe_refused",
-                format!("{message}; nothing was changed"),
+                format!("{message}: {said}; nothing was changed"),
             ),
             Error::Broken(_) | Error::Store(_) => {
                 tracing::error!(%message, "a request failed inside");

@@ -90,7 +90,7 @@ impl Table {
             }
             Table::ProposalEnds => {
                 "SELECT id, state, COALESCE('=' || CAST(settled_at AS TEXT), '') AS settled_at,
-                        COALESCE('=' || settled_why, '') AS settled_why FROM proposals WHERE id = $1"
+                        COALESCE('=' || settled_why, '') AS settled_why, settled_words FROM proposals WHERE id = $1"
             }
             Table::Approvals => {
                 "SELECT id, lane, proposal_id, case_id, digest, requirements, makers,
@@ -98,8 +98,8 @@ impl Table {
                  FROM approvals WHERE id = $1"
             }
             Table::Votes => {
-                "SELECT id, approval_id, person, choice, digest, CAST(at AS TEXT) AS at, method,
-                        COALESCE('=' || reason, '') AS reason FROM votes WHERE id = $1"
+                "SELECT id, lane, approval_id, person, roles, choice, digest, CAST(at AS TEXT) AS at, method, subject,
+                        reason FROM votes WHERE id = $1"
             }
             Table::Executions => {
                 "SELECT id, lane, proposal_id, case_id, verb, digest, idempotency_key, request_method, request_path,
@@ -137,7 +137,7 @@ impl Table {
             }
             Table::ProposalEnds => "id state settled_at settled_why",
             Table::Approvals => "id lane proposal_id case_id digest requirements makers opened_at expires_at",
-            Table::Votes => "id approval_id person choice digest at method reason",
+            Table::Votes => "id lane approval_id person roles choice digest at method subject",
             Table::Executions => {
                 "id lane proposal_id case_id verb digest idempotency_key request_method request_path \
                  request_hash api_version account subject intended_at deadline_at"
@@ -148,12 +148,14 @@ impl Table {
         names.split(' ')
     }
 
-    /// The sealed column, hashed as the bytes that are stored.
+    /// The sealed column, hashed as the bytes that are stored; as nothing where there are none.
     fn blob(self) -> Option<&'static str> {
         match self {
             Table::EventGroup | Table::Quarantine | Table::Inputs => Some("body"),
             Table::Proposals => Some("content"),
             Table::Executions => Some("request"),
+            Table::ProposalEnds => Some("settled_words"),
+            Table::Votes => Some("reason"),
             _ => None,
         }
     }
@@ -171,7 +173,7 @@ pub(super) async fn hash(db: &mut Db, table: Table, key: &str) -> Result<Option<
             append(&mut text, &row.text(column)?);
         }
         if let Some(column) = table.blob() {
-            append(&mut text, &hash_hex(&row.blob(column)?));
+            append(&mut text, &row.opt_blob(column)?.map(|bytes| hash_hex(&bytes)).unwrap_or_default());
         }
     }
     Ok(Some(hash_hex(text.as_bytes())))

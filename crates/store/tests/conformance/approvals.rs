@@ -5,7 +5,7 @@ use bursar_store::Store;
 use bursar_store::approvals::{self, Approval, Vote};
 
 use crate::rows::{NOW, approval, vote};
-use crate::scene::{Scene, is_conflict, write};
+use crate::scene::{AT, CUSTOMER, Scene, alter, is_conflict, write};
 
 async fn add(store: &Store, new: Approval) -> bursar_store::Result<()> {
     write!(store, |tx| approvals::add(tx, &new).await)
@@ -16,7 +16,13 @@ async fn close(store: &Store, to: ApprovalState) -> bursar_store::Result<()> {
 }
 
 async fn cast(store: &Store, vote: Vote) -> bursar_store::Result<()> {
-    write!(store, |tx| approvals::add_vote(tx, &vote).await)
+    let keyring = std::sync::Arc::clone(store.keyring());
+    write!(store, |tx| approvals::add_vote(tx, &keyring, &vote, AT).await)
+}
+
+async fn votes_of(store: &Store) -> Vec<Vote> {
+    let mut db = store.read().await.unwrap();
+    approvals::votes(&mut db, store.keyring(), &approval(1).id).await.unwrap()
 }
 
 #[tokio::test]
@@ -56,7 +62,7 @@ async fn a_double_click_is_one_vote_and_two_people_are_two() {
     let changed_mind = Vote { choice: Choice::Reject, ..vote(6, 1) };
     assert!(is_conflict(&cast(store, changed_mind).await), "nor the other way");
     cast(store, vote(7, 2)).await.unwrap();
-    let votes = approvals::votes(&mut store.read().await.unwrap(), &approval(1).id).await.unwrap();
+    let votes = votes_of(store).await;
     assert_eq!(
         votes.iter().map(|vote| &vote.person).collect::<Vec<_>>(),
         [&vote(0, 1).person, &vote(0, 2).person]
@@ -80,4 +86,22 @@ async fn what_is_pending_is_counted_and_listed_page_by_page() {
     let second = approvals::list(&mut db, None, before, 2).await.unwrap();
     assert_eq!(second.iter().map(|listed| &listed.id).collect::<Vec<_>>(), [&approval(1).id]);
     assert_eq!(approvals::list(&mut db, Some("void"), None, 9).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_vote_comes_back_with_its_roles_and_its_words_are_sealed() {
+    let scene = Scene::new().await;
+    cast(&scene.store, vote(1, 1)).await.unwrap();
+    assert_eq!(votes_of(&scene.store).await, [vote(1, 1)]);
+    let mut raw = scene.raw().await;
+    let words = vote(1, 1).reason.unwrap();
+    let readable = format!("UPDATE votes SET at = at WHERE INSTR(CAST(reason AS TEXT), '{words}') > 0");
+    assert_eq!(alter(&mut raw, &readable).await, 0, "nobody reads them past the key");
+    alter(&mut raw, &format!("DELETE FROM subject_keys WHERE subject = '{CUSTOMER}'")).await;
+    let scene = scene.reopen("node-2").await;
+    assert_eq!(
+        votes_of(&scene.store).await,
+        [Vote { reason: None, ..vote(1, 1) }],
+        "erased, and still a vote"
+    );
 }

@@ -1,12 +1,13 @@
 //! A proposal moves only from a state that allows it; what it holds comes back as it was.
 
 use bursar_domain::action::{Action, Mail};
+use bursar_domain::id::ProposalId;
 use bursar_domain::proposal::ProposalState;
 use bursar_store::proposals::{self, Content, Proposal};
 use bursar_store::{Store, budgets, decisions};
 
-use crate::rows::{NOW, decision, proposal};
-use crate::scene::{AT, CUSTOMER, LANE, Scene, is_conflict, write};
+use crate::rows::{NOW, decision, proposal, refund};
+use crate::scene::{AT, CUSTOMER, LANE, Scene, is_conflict, number, write};
 
 async fn add(store: &Store, new: Proposal) {
     let keyring = std::sync::Arc::clone(store.keyring());
@@ -53,26 +54,75 @@ async fn of_two_that_race_one_moves_it() {
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
 }
 
+async fn unsettled(store: &Store, lane: &str, action: &Action) -> Vec<ProposalId> {
+    let mut db = store.read().await.unwrap();
+    proposals::unsettled_for(&mut db, lane, action).await.unwrap()
+}
+
 #[tokio::test]
 async fn the_same_wish_is_found_while_it_is_open() {
     let scene = Scene::new().await;
     let store = &scene.store;
     add(store, proposal(1)).await;
-    let open = async |lane: &str, target: &str| {
-        let mut db = store.read().await.unwrap();
-        proposals::open_for(&mut db, lane, "refund.create", target).await.unwrap()
-    };
-    assert_eq!(open(LANE, "ch_1").await, Some(proposal(1).id));
-    assert_eq!(open(LANE, "ch_2").await, None);
-    assert_eq!(open("acct_1/live", "ch_1").await, None, "lanes never mix");
+    let open = async |lane: &str, target: &str| unsettled(store, lane, &refund(target, 1)).await;
+    assert_eq!(open(LANE, "ch_1").await, [proposal(1).id]);
+    assert!(open(LANE, "ch_2").await.is_empty());
+    assert!(open("acct_1/live", "ch_1").await.is_empty(), "lanes never mix");
     advance(store, ProposalState::Asking, ProposalState::Rejected).await.unwrap();
-    assert_eq!(open(LANE, "ch_1").await, None);
+    assert!(open(LANE, "ch_1").await.is_empty());
     let mut db = store.read().await.unwrap();
     let past = proposals::past(&mut db, &proposal(1).case).await.unwrap();
     assert_eq!(past.len(), 1);
     assert_eq!((past[0].verb.as_str(), past[0].subject.as_str()), ("refund.create", "ch_1"));
     assert_eq!(proposals::of_case(&mut db, store.keyring(), &proposal(1).case).await.unwrap().len(), 1);
     assert_eq!(proposals::counts(&mut db).await.unwrap(), [("rejected".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn what_is_in_doubt_may_have_happened_and_is_not_done_again() {
+    let scene = Scene::new().await;
+    let store = &scene.store;
+    let in_doubt =
+        |number| Proposal { state: ProposalState::InDoubt, settled_at: Some(NOW), ..proposal(number) };
+    add(store, in_doubt(1)).await;
+    assert_eq!(unsettled(store, LANE, &refund("ch_1", 64_000)).await, [proposal(1).id]);
+    let mut db = store.read().await.unwrap();
+    assert_eq!(proposals::cases_in_doubt(&mut db, 9).await.unwrap(), [proposal(1).case]);
+    drop(db);
+    let mail = |template: &str| {
+        Action::SendMail(Mail {
+            to: "ada@example.com".to_owned(),
+            customer: CUSTOMER.parse().unwrap(),
+            invoice: None,
+            template: template.to_owned(),
+            locale: "en".to_owned(),
+            subject: "Your payment".to_owned(),
+            text: "…".to_owned(),
+            html: None,
+        })
+    };
+    let content = Content { action: mail("payment_failed@1"), ..proposal(2).content };
+    add(store, Proposal { content, ..in_doubt(2) }).await;
+    assert_eq!(unsettled(store, LANE, &mail("payment_failed@1")).await, [proposal(2).id]);
+    let another = unsettled(store, LANE, &mail("update_payment_method@1")).await;
+    assert!(another.is_empty(), "another letter may go");
+}
+
+#[tokio::test]
+async fn why_it_ended_is_a_code_in_the_open_and_sealed_words() {
+    let scene = Scene::new().await;
+    let (store, keyring) = (&scene.store, scene.keyring());
+    add(store, proposal(1)).await;
+    advance(store, ProposalState::Asking, ProposalState::Rejected).await.unwrap();
+    write!(store, |tx| proposals::say_why(tx, &keyring, &proposal(1), "jane@example.com asked twice", AT)
+        .await)
+    .unwrap();
+    let mut db = store.read().await.unwrap();
+    let held = proposals::get(&mut db, store.keyring(), &proposal(1).id).await.unwrap().unwrap();
+    assert_eq!(held.settled_words.as_deref(), Some("jane@example.com asked twice"));
+    let mut raw = scene.raw().await;
+    let readable = "SELECT COUNT(*) FROM proposals WHERE INSTR(CAST(settled_words AS TEXT), 'jane') > 0";
+    assert_eq!(number(&mut raw, readable).await, 0);
 }
 
 #[tokio::test]

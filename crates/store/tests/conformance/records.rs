@@ -8,7 +8,7 @@ use bursar_domain::mode::Mode;
 use bursar_domain::role::Role;
 use bursar_store::people::{Person, Session, Token};
 use bursar_store::quarantine::{NewQuarantined, Settled, State};
-use bursar_store::request_keys::Kept;
+use bursar_store::request_keys::{Answer, Kept, RequestKey};
 use bursar_store::tasks::NewTask;
 use bursar_store::timeline::NewEntry;
 use bursar_store::{modes, people, policies, pollers, quarantine, request_keys, tasks, timeline};
@@ -262,17 +262,47 @@ async fn a_timeline_keeps_the_order_in_which_it_was_written() {
     assert_eq!(numbers, (0..9).collect::<Vec<_>>());
 }
 
+fn request_key(actor: &str, request_hash: &str) -> RequestKey {
+    RequestKey { actor: actor.to_owned(), key: "key".to_owned(), request_hash: request_hash.to_owned() }
+}
+
+async fn keep(store: &bursar_store::Store, key: RequestKey, body: &'static str) -> bursar_store::Result<()> {
+    let answer = Answer { status: 200, body: body.to_owned() };
+    write!(store, |tx| request_keys::keep(tx, &key, &answer, AT).await)
+}
+
+async fn kept(scene: &Scene, actor: &str) -> Option<Kept> {
+    let mut db = scene.store.read().await.unwrap();
+    request_keys::get(&mut db, &request_key(actor, "any")).await.unwrap()
+}
+
 #[tokio::test]
 async fn a_kept_answer_belongs_to_its_actor_and_key() {
     let scene = Scene::new().await;
-    let kept = Kept { request_hash: "hash".to_owned(), status: 200, answer: "{}".to_owned() };
-    let keep = async || {
-        let kept = kept.clone();
-        write!(scene.store, |tx| request_keys::keep(tx, "person:1", "key", &kept, AT).await)
+    let key = request_key("person:1", "hash");
+    keep(&scene.store, key.clone(), "{}").await.unwrap();
+    assert!(is_conflict(&keep(&scene.store, key, "[]").await), "the first answer stands");
+    let answer = Some(Answer { status: 200, body: "{}".to_owned() });
+    let expected = Kept { request_hash: "hash".to_owned(), proposal: None, answer };
+    assert_eq!(kept(&scene, "person:1").await, Some(expected));
+    assert_eq!(kept(&scene, "person:2").await, None);
+}
+
+#[tokio::test]
+async fn a_key_is_bound_to_what_it_filed_before_there_is_an_answer() {
+    let scene = Scene::new().await;
+    let (key, filed) = (request_key("person:1", "hash"), crate::rows::proposal(1).id);
+    let reserve = async |key: RequestKey| {
+        let filed = filed.clone();
+        write!(scene.store, |tx| request_keys::reserve(tx, &key, &filed, AT).await)
     };
-    keep().await.unwrap();
-    assert!(is_conflict(&keep().await), "the first answer stands");
-    let mut db = scene.store.read().await.unwrap();
-    assert_eq!(request_keys::get(&mut db, "person:1", "key").await.unwrap().as_ref(), Some(&kept));
-    assert_eq!(request_keys::get(&mut db, "person:2", "key").await.unwrap(), None);
+    reserve(key.clone()).await.unwrap();
+    assert!(is_conflict(&reserve(key.clone()).await), "one request, one thing");
+    let bound = Kept { request_hash: "hash".to_owned(), proposal: Some(filed.clone()), answer: None };
+    assert_eq!(kept(&scene, "person:1").await, Some(bound.clone()));
+    let other = request_key("person:1", "another hash");
+    assert!(is_conflict(&keep(&scene.store, other, "{}").await), "not the answer to another request");
+    keep(&scene.store, key, "{}").await.unwrap();
+    let answer = Some(Answer { status: 200, body: "{}".to_owned() });
+    assert_eq!(kept(&scene, "person:1").await, Some(Kept { answer, ..bound }));
 }

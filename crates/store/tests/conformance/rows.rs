@@ -133,6 +133,7 @@ pub fn proposal(number: u8) -> Proposal {
         expires_at: Some(NOW.plus(std::time::Duration::from_hours(24))),
         settled_at: None,
         settled_why: None,
+        settled_words: None,
         subject: CUSTOMER.to_owned(),
         content: Content {
             action: refund("ch_1", 64_000),
@@ -163,12 +164,15 @@ pub fn approval(number: u8) -> Approval {
 pub fn vote(number: u8, person: u8) -> Vote {
     Vote {
         id: VoteId::from_entropy(entropy(number)),
+        lane: LANE.to_owned(),
         approval: ApprovalId::from_entropy(entropy(1)),
         person: PersonId::from_entropy(entropy(person)),
+        roles: vec![Role::Controller],
         choice: Choice::Approve,
         digest: "digest 1".to_owned(),
         at: NOW.micros(),
         method: "console".to_owned(),
+        subject: CUSTOMER.to_owned(),
         reason: Some("looked at it".to_owned()),
     }
 }

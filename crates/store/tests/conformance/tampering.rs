@@ -76,7 +76,7 @@ async fn write_rows(scene: &Scene) -> String {
         decisions::add(tx, &decision(1, &inputs)).await?;
         proposals::add(tx, &keyring, &proposal(1), AT).await?;
         approvals::add(tx, &approval(1)).await?;
-        approvals::add_vote(tx, &vote(1, 1)).await?;
+        approvals::add_vote(tx, &keyring, &vote(1, 1), AT).await?;
         approvals::close(tx, &approval(1).id, ApprovalState::Met, NOW, "approved").await?;
         executions::add(tx, &keyring, &intent(1), AT).await?;
         let progress = Progress {
@@ -89,6 +89,7 @@ async fn write_rows(scene: &Scene) -> String {
         executions::record(tx, &intent(1).id, &progress, NOW).await?;
         let (asking, refused) = (ProposalState::Asking, ProposalState::Refused);
         proposals::advance(tx, &proposal(1).id, asking, refused, NOW, Some("declined")).await?;
+        proposals::say_why(tx, &keyring, &proposal(1), "the card was declined", AT).await?;
         policies::keep_set(tx, "hash", &json!([["refunds.cedar", "permit (…);"]]), AT).await?;
         Ok(inputs)
     })
@@ -122,7 +123,7 @@ fn place(table: Table) -> (&'static str, &'static str, &'static [&'static str]) 
         Table::Quarantine => ("quarantine", "id", &["state", "settled_at", "settled_by", "settled_why"]),
         Table::Decisions => ("decisions", "id", &[]),
         Table::Inputs => ("inputs", "lane || ' ' || hash", &[]),
-        Table::Proposals => ("proposals", "id", &["state", "settled_at", "settled_why"]),
+        Table::Proposals => ("proposals", "id", &["state", "settled_at", "settled_why", "settled_words"]),
         Table::ProposalEnds => ("proposals", "id", &[]),
         Table::Approvals => ("approvals", "id", &["state", "closed_at", "closed_why"]),
         Table::Votes => ("votes", "id", &[]),

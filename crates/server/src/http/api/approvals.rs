@@ -88,8 +88,9 @@ async fn vote(
     }
     let Body { value, bytes } = body;
     let path = format!("{} {approval}", choice.as_str());
-    let answer = async {
-        let shown = state.engine.approval(&approval, Some(&caller.viewer())).await?;
+    let (engine, voter) = (state.engine.clone(), caller.clone());
+    let answer = move |_| async move {
+        let shown = engine.approval(&approval, Some(&voter.viewer())).await?;
         if choice == Choice::Approve && shown["second_sign_in"] == true {
             return Err(Problem::new(
                 StatusCode::FORBIDDEN,
@@ -99,16 +100,16 @@ async fn vote(
         }
         let cast = VoteCast {
             approval: approval.clone(),
-            person: caller.person.clone(),
-            name: caller.name.clone(),
-            roles: caller.roles.clone(),
+            person: voter.person.clone(),
+            name: voter.name.clone(),
+            roles: voter.roles.clone(),
             choice,
             digest: value.digest,
             reason: value.reason.map(|reason| reason.chars().take(REASON_CHARS_MAX).collect()),
-            method: caller.method.to_owned(),
+            method: voter.method.to_owned(),
         };
-        state.engine.vote(cast).await?;
-        let document = state.engine.approval(&approval, Some(&caller.viewer())).await?;
+        engine.vote(cast).await?;
+        let document = engine.approval(&approval, Some(&voter.viewer())).await?;
         Ok((StatusCode::OK, document))
     };
     once(state, &caller, headers, (&path, &bytes), answer).await

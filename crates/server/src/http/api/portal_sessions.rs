@@ -57,7 +57,7 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(document)))
 }
 
-/// The address of a session that was approved later: once, to whoever comes first with the right to ask.
+/// The address of a session that was approved later: once, within minutes, and to the one who asked for it only.
 pub async fn take(
     State(state): State<AppState>,
     caller: Caller,
@@ -65,8 +65,9 @@ pub async fn take(
 ) -> Result<Json<Value>, Problem> {
     caller.require(&bursar_domain::role::Role::ALL)?;
     let proposal: ProposalId = id(&proposal, "portal session request")?;
-    let url = state.engine.take_portal_url(&proposal);
-    let url =
-        url.ok_or_else(|| Problem::not_found("link: it was handed over, has ended, or is not approved"))?;
+    let url = state.engine.take_portal_url(&proposal, &caller.actor);
+    let url = url.ok_or_else(|| {
+        Problem::not_found("link: it was handed over, has ended, is not approved, or is somebody else's")
+    })?;
     Ok(Json(json!({"object": "portal_session_request", "id": proposal.as_str(), "url": url.expose_secret()})))
 }

@@ -35,7 +35,8 @@ pub async fn create(
     body: Body<RefundBody>,
 ) -> Result<Response, Problem> {
     let Body { value, bytes } = body;
-    let answer = async {
+    let (engine, actor, roles) = (state.engine.clone(), caller.actor.clone(), caller.roles.clone());
+    let answer = move |key| async move {
         let request = RefundRequest {
             charge: value.charge,
             amount: value.amount,
@@ -43,8 +44,10 @@ pub async fn create(
             reason: value.reason,
             lane: value.lane,
         };
-        let submitted =
-            state.engine.request_refund(caller.actor.clone(), caller.roles.clone(), request).await?;
+        let submitted = match key {
+            Some(key) => engine.request_refund_once(actor, roles, key, request).await?,
+            None => engine.request_refund(actor, roles, request).await?,
+        };
         if submitted.state == ProposalState::Denied {
             // It was filed: the same request again is told the same.
             let problem = denied(&submitted);

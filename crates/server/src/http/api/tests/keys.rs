@@ -106,6 +106,84 @@ async fn a_request_that_went_away_frees_its_key() {
     assert_eq!(stage.refunds(), 1);
 }
 
+/// From here on no answer can be kept: the process might as well die between the filing and that.
+async fn lose_answers(stage: &Stage) {
+    for (name, when) in [("lost_insert", "INSERT"), ("lost_update", "UPDATE")] {
+        let trigger = format!(
+            "CREATE TRIGGER {name} BEFORE {when} ON request_keys WHEN NEW.answer IS NOT NULL
+             BEGIN SELECT RAISE(ABORT, 'lost'); END"
+        );
+        stage.sql(trigger.leak()).await;
+    }
+}
+
+async fn keep_answers(stage: &Stage) {
+    stage.sql("DROP TRIGGER lost_insert").await;
+    stage.sql("DROP TRIGGER lost_update").await;
+}
+
+#[tokio::test]
+async fn a_lost_answer_never_refunds_twice() {
+    let stage = Stage::open().await;
+    let body = wish(&stage.charge(9_000, "usd"), 1_000);
+    lose_answers(&stage).await;
+    stage.post_once("sam", PATH, "key-1", &body).await;
+    stage.settle().await;
+    assert_eq!(stage.refunds(), 1);
+    keep_answers(&stage).await;
+    let other = stage.post_once("sam", PATH, "key-1", &wish("ch_other", 1_000)).await;
+    assert_eq!(other.refusal(), (409, "idempotency_error".to_owned()), "the key is taken all the same");
+    for _ in 0..2 {
+        let again = stage.post_once("sam", PATH, "key-1", &body).await;
+        assert_eq!((again.status, again.header("idempotent-replayed")), (200, "true"), "{}", again.text);
+        assert_eq!((&again.json()["status"], &again.json()["repeated"]), (&json!("done"), &json!(true)));
+        stage.settle().await;
+    }
+    assert_eq!(stage.refunds(), 1, "as it stands now, and not once more");
+}
+
+#[tokio::test]
+async fn a_key_that_found_the_same_open_stays_with_it() {
+    let stage = Stage::open().await;
+    let body = wish(&stage.charge(64_000, "usd"), 20_000);
+    let first = stage.post("sam", PATH, &body).await.json();
+    lose_answers(&stage).await;
+    stage.post_once("sam", PATH, "key-1", &body).await;
+    keep_answers(&stage).await;
+    let path = format!("/api/v1/approvals/{}", first["approval"].as_str().unwrap());
+    let digest = stage.get("carl", &path).await.json()["digest"].clone();
+    let vote = stage.post("carl", &format!("{path}/approve"), &json!({"digest": digest})).await;
+    assert_eq!(vote.status, 200, "{}", vote.text);
+    stage.settle().await;
+    let again = stage.post_once("sam", PATH, "key-1", &body).await;
+    assert_eq!((&again.json()["id"], &again.json()["status"]), (&first["id"], &json!("done")));
+}
+
+#[tokio::test]
+async fn whoever_hangs_up_while_it_is_filed_finds_it_under_the_key() {
+    let stage = Stage::open().await;
+    let body = wish(&stage.charge(9_000, "usd"), 1_000);
+    {
+        let mut leaving = std::pin::pin!(stage.post_once("sam", PATH, "key-1", &body));
+        while stage.count("SELECT COUNT(*) FROM proposals").await == 0 {
+            assert!(futures_util::poll!(&mut leaving).is_pending());
+        }
+    }
+    stage.settle().await;
+    let answered = async {
+        loop {
+            let again = stage.post_once("sam", PATH, "key-1", &body).await;
+            if again.status != 409 {
+                return again;
+            }
+        }
+    };
+    let again = tokio::time::timeout(std::time::Duration::from_secs(20), answered).await.unwrap();
+    assert!([200, 201].contains(&again.status), "{}", again.text);
+    stage.settle().await;
+    assert_eq!(stage.refunds(), 1);
+}
+
 #[tokio::test]
 async fn a_key_is_short_and_visible() {
     let stage = Stage::open().await;

@@ -8,6 +8,7 @@ mod keys;
 mod lists;
 mod live;
 mod operations;
+mod portal_sessions;
 mod proposals;
 mod records;
 mod refunds;
