@@ -122,7 +122,7 @@ fn of_failure(situation: &Situation<'_>) -> (Class, String) {
         Some(decline) if fresh => {
             let rule = format!(
                 "a payment method is on file that this invoice was not tried with yet; the other failed with {}",
-                decline.word()
+                plain(decline.word())
             );
             (Class::TemporaryFailure, rule)
         }
@@ -132,6 +132,11 @@ fn of_failure(situation: &Situation<'_>) -> (Class, String) {
         }
         None => incomplete(format!("why the payment of invoice {} failed", situation.invoice.id)),
     }
+}
+
+/// `insufficient_funds` -> `insufficient funds`: people read this.
+pub(super) fn plain(code: &str) -> String {
+    code.replace('_', " ")
 }
 
 fn of_decline(decline: &Decline) -> (Class, String) {
@@ -155,7 +160,10 @@ fn of_decline(decline: &Decline) -> (Class, String) {
         Class::HardDecline => "rules this payment method out",
         _ => "is nothing that Bursar may judge by itself",
     };
-    let advice =
-        decline.advice_code.as_ref().map(|advice| format!(" with advice {advice}")).unwrap_or_default();
-    (class, format!("a decline for {}{advice} {verdict}", decline.word()))
+    let advice = decline
+        .advice_code
+        .as_ref()
+        .map(|advice| format!(" (advice: {})", plain(advice.as_str())))
+        .unwrap_or_default();
+    (class, format!("a decline for {}{advice} {verdict}", plain(decline.word())))
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use bursar_domain::proposal::ProposalState;
 use bursar_domain::time::BusinessTime;
 
-use super::attempts::{DECLINES_MAX, Decline};
+use super::attempts::DECLINES_MAX;
+use super::classify;
 use super::history::PAY;
 use super::settings::Settings;
 use super::situation::Situation;
@@ -172,7 +173,9 @@ fn reason(situation: &Situation<'_>, fresh: bool) -> String {
             "a payment method is on file that this invoice was not tried with yet, and {schedule}"
         );
     }
-    let code = situation.decline().map_or("an unknown reason", Decline::word);
+    let code = situation
+        .decline()
+        .map_or_else(|| "an unknown reason".to_owned(), |decline| classify::plain(decline.word()));
     let when = situation.attempts.last_failure_at();
     let ago =
         when.map(|failed| format!(" {} h ago", hours_between(failed, situation.now))).unwrap_or_default();
