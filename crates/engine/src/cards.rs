@@ -33,9 +33,11 @@ pub(crate) use who::votes;
 pub fn headline(action: &Action, customer: Option<&str>) -> String {
     let to = |fallback: &str| customer.map_or_else(|| fallback.to_owned(), str::to_owned);
     match action {
-        Action::RefundCharge { charge, amount, .. } => format!("Refund {amount} to {}", to(charge.as_str())),
+        Action::RefundCharge { charge, amount, .. } => {
+            format!("Refund {} to {}", words::money(*amount), to(charge.as_str()))
+        }
         Action::PayInvoice { invoice, amount, .. } => {
-            format!("Collect {amount} from {}", to(invoice.as_str()))
+            format!("Collect {} from {}", words::money(*amount), to(invoice.as_str()))
         }
         Action::CreatePortalSession { customer: id } => {
             format!("Open the customer portal for {}", to(id.as_str()))

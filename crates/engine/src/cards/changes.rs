@@ -14,8 +14,11 @@ pub(super) fn predicted(proposal: &Proposal) -> Vec<Value> {
     match &proposal.content.action {
         Action::RefundCharge { charge, amount, reason } => {
             let shown = words::money(*amount);
-            let mut lines =
-                vec![line("create", "refund", format!("amount {shown} · reason {}", reason.as_str()))];
+            let mut lines = vec![line(
+                "create",
+                "refund",
+                format!("amount {shown} · reason {}", reason.as_str().replace('_', " ")),
+            )];
             if let Some(left) = proposal.content.facts.money(FactName::Refundable) {
                 let after = Money::new(left.amount.saturating_sub(amount.amount), left.currency);
                 let what = format!("refundable {} → {}", words::money(left), words::money(after));

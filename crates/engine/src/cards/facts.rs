@@ -1,7 +1,7 @@
 //! Facts as a card lists them: a label, the value in words, where it comes from and when it was read.
 
 use bursar_domain::action::Action;
-use bursar_domain::facts::{Fact, FactName, FactValue, Source};
+use bursar_domain::facts::{Fact, FactName, FactValue, HomeAmount, Source};
 use bursar_domain::time::BusinessTime;
 use bursar_store::proposals::Proposal;
 use jiff::tz::TimeZone;
@@ -36,6 +36,8 @@ fn line(name: FactName, fact: &Fact, guard: bool, zone: &TimeZone) -> Value {
         "label": label(name),
         "meaning": name.meaning(),
         "value": text(name, &fact.value, zone),
+        "about": abroad(name, &fact.value).map(|home| words::money(home.money)),
+        "rate": abroad(name, &fact.value).map(|home| home.rate.as_str()),
         "source": match fact.source {
             Source::Stripe => "stripe",
             Source::Derived => "derived",
@@ -46,21 +48,22 @@ fn line(name: FactName, fact: &Fact, guard: bool, zone: &TimeZone) -> Value {
     })
 }
 
+/// What money of another currency is worth at home, and by which rate.
+fn abroad(name: FactName, value: &FactValue) -> Option<&HomeAmount> {
+    match value {
+        FactValue::Money { money, home: Some(home) } if name != FactName::SpentToday => {
+            (home.money.currency != money.currency).then_some(home)
+        }
+        _ => None,
+    }
+}
+
 fn text(name: FactName, value: &FactValue, zone: &TimeZone) -> String {
     match value {
-        FactValue::Money { money, home: Some(home) } if name == FactName::SpentToday => {
-            if home.money == *money {
-                words::money(*money)
-            } else {
-                format!("{}; {} over all currencies", words::money(*money), words::money(home.money))
-            }
+        FactValue::Money { money, home: Some(home) } if name == FactName::SpentToday && home.money != *money => {
+            format!("{}; {} over all currencies", words::money(*money), words::money(home.money))
         }
-        FactValue::Money { money, home } => match home {
-            Some(home) if home.money.currency != money.currency => {
-                format!("{} (about {}; {})", words::money(*money), words::money(home.money), home.rate)
-            }
-            _ => words::money(*money),
-        },
+        FactValue::Money { money, .. } => words::money(*money),
         FactValue::Count(count) if name == FactName::HoursToNextAttempt && *count >= 8_760 => {
             "none scheduled".to_owned()
         }
@@ -77,7 +80,7 @@ fn text(name: FactName, value: &FactValue, zone: &TimeZone) -> String {
 }
 
 /// A few words; `FactName::meaning` says the rest.
-fn label(name: FactName) -> &'static str {
+pub(super) fn label(name: FactName) -> &'static str {
     match name {
         FactName::Amount => "Amount",
         FactName::Refundable => "Refundable now",

@@ -40,6 +40,7 @@ pub(super) fn policies(proposal: &Proposal) -> Vec<Value> {
         for fired in comparisons {
             let shown = json!({
                 "fact": fired.fact,
+                "label": label(&fired.fact),
                 "value": amount(proposal, &fired.fact, fired.actual),
                 "operator": operator(&fired.operator),
                 "limit": amount(proposal, &fired.fact, fired.limit),
@@ -59,6 +60,23 @@ fn entry(
 ) -> Value {
     json!({"policy": policy.id, "file": policy.file, "line": policy.line, "set": set, "effect": policy.effect,
         "comparison": comparison, "condition": condition, "counterfactual": counterfactual})
+}
+
+/// `spent_today.amount_home + amount_home` -> `Refunded today, this lane, with this amount`.
+fn label(path: &str) -> String {
+    let mut said = String::new();
+    for part in path.split(" + ") {
+        let name = part.split('.').next().unwrap_or_default();
+        let name = if name == "amount_home" { "amount" } else { name };
+        let known = FactName::ALL.iter().copied().find(|fact| fact.as_str() == name);
+        let words = known.map_or_else(|| name.replace('_', " "), |fact| super::facts::label(fact).to_owned());
+        match known {
+            _ if said.is_empty() => said = words,
+            Some(FactName::Amount) => said.push_str(", with this amount"),
+            _ => said.extend([" + ", words.as_str()]),
+        }
+    }
+    said
 }
 
 /// As people write it.
@@ -116,4 +134,22 @@ pub(super) fn also(proposal: &Proposal) -> Vec<String> {
         lines.push("First refund for this customer in twelve months".to_owned());
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fired_is_said_in_words() {
+        for (path, words) in [
+            ("amount_home", "Amount"),
+            ("refundable.amount", "Refundable now"),
+            ("spent_today.amount_home + amount_home", "Refunded today, this lane, with this amount"),
+            ("attempts_thirty_days", "Declined charges, 30 days"),
+            ("something_else", "something else"),
+        ] {
+            assert_eq!(label(path), words, "{path}");
+        }
+    }
 }

@@ -359,6 +359,8 @@ impl Samples {
         let fact = |label: &str, value: &str, source, age: Option<&str>, guard| Fact {
             label: label.into(),
             value: self.line(value),
+            about: None,
+            rate: None,
             source,
             age: age.map(at),
             guard,

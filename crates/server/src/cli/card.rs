@@ -15,26 +15,29 @@ pub fn money(approval: &Value) -> Option<Money> {
     fields::money(title).or_else(|| fields::money(approval))
 }
 
-/// `Refund 640.00 USD to Lumen Labs`
+/// `Refund 640.00 USD to Lumen Labs (cus_…)`
 pub fn headline(approval: &Value) -> String {
+    let id = fields::text(approval, &["/card/title/counterparty_id"]);
+    let id = if id.is_empty() { id } else { format!(" ({})", inert(&id)) };
+    headline_without_id(approval) + &id
+}
+
+/// `Refund 640.00 USD to Lumen Labs`, for a column of a list.
+pub fn headline_without_id(approval: &Value) -> String {
     let Some(title) = approval.pointer("/card/title") else {
         return fields::text(approval, &["/title", "/action", "/id"]);
     };
     if let Some(title) = title.as_str() {
         return inert(title);
     }
-    let amount = money(approval).map(|money| format!(" {money}")).unwrap_or_default();
+    let amount = money(approval).map(|money| format!(" {}", fields::grouped(money))).unwrap_or_default();
     let verb = inert(&fields::text(title, &["/verb"]));
     let preposition = match inert(&fields::text(title, &["/preposition"])) {
         word if word.is_empty() => "to".to_owned(),
         word => word,
     };
     let whom = inert(&fields::text(title, &["/counterparty"]));
-    let id = match fields::text(title, &["/counterparty_id"]) {
-        id if id.is_empty() => id,
-        id => format!(" ({})", inert(&id)),
-    };
-    format!("{verb}{amount} {preposition} {whom}{id}")
+    format!("{verb}{amount} {preposition} {whom}")
 }
 
 /// The whole card, several lines.
@@ -117,7 +120,7 @@ fn why(out: &mut Lines, card: &Value) {
             let part = |pointer: &str| inert(&fields::text(fired, &[pointer]));
             out.line(format!(
                 "    {} {} {} {}",
-                part("/fact"),
+                inert(&fields::text(fired, &["/label", "/fact"])),
                 part("/value"),
                 part("/operator"),
                 part("/limit")
@@ -140,7 +143,16 @@ fn facts(out: &mut Lines, card: &Value) {
             _ => "◇",
         };
         let (label, value) = (fields::text(fact, &["/label"]), fields::text(fact, &["/value"]));
-        out.line(format!("  {mark} {:<28} {}", inert(&label), inert(&value)));
+        let about = fields::text(fact, &["/about"]);
+        let about = if about.is_empty() { about } else { format!(" (about {})", inert(&about)) };
+        out.line(format!("  {mark} {:<28} {}{about}", inert(&label), inert(&value)));
+    }
+    let mut rates: Vec<String> =
+        elements(card, "facts").map(|fact| inert(&fields::text(fact, &["/rate"]))).collect();
+    rates.sort();
+    rates.dedup();
+    for rate in rates.iter().filter(|rate| !rate.is_empty()) {
+        out.line(format!("  {rate}"));
     }
 }
 

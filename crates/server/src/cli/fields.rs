@@ -29,6 +29,22 @@ pub fn money_text(document: &Value) -> String {
     money(document).map(|money| money.to_string()).unwrap_or_default()
 }
 
+/// `1,490.00 GBP`, as people read it everywhere; programs get it without commas.
+pub fn grouped(money: Money) -> String {
+    let plain = money.to_string();
+    let (sign, rest) = plain.strip_prefix('-').map_or(("", plain.as_str()), |rest| ("-", rest));
+    let whole = rest.find(['.', ' ']).unwrap_or(rest.len());
+    let (digits, tail) = rest.split_at(whole);
+    let mut out = sign.to_owned();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out + tail
+}
+
 /// The elements of a list.
 pub fn list(document: &Value) -> &[Value] {
     document.get("data").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
@@ -46,6 +62,18 @@ mod tests {
         assert_eq!(money_text(&json!({"amount": {"amount": 500, "currency": "jpy"}})), "500 JPY");
         assert_eq!(money_text(&json!({"amount": 64000})), "");
         assert_eq!(money_text(&json!({"amount": 640.5, "currency": "usd"})), "");
+    }
+
+    #[test]
+    fn people_read_amounts_in_groups() {
+        for (amount, currency, shown) in [
+            (149_000, "gbp", "1,490.00 GBP"),
+            (-123_456_789, "usd", "-1,234,567.89 USD"),
+            (500, "jpy", "500 JPY"),
+            (1_000, "jpy", "1,000 JPY"),
+        ] {
+            assert_eq!(grouped(Money::new(amount, Currency::parse(currency).unwrap())), shown);
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::card::Card;
+use super::card::{Card, Fact};
 use super::icon::Icon;
 use super::inert::Inert;
 use super::shell::{LaneLabel, Link, Shell};

@@ -111,7 +111,18 @@ pub struct Why {
     pub counterfactual: Option<String>,
 }
 
-/// The comparison that fired: `amount_home 640.00 USD > 100.00 USD`.
+impl Fact {
+    /// The rates behind these facts, each once.
+    pub fn rates(facts: &[Fact]) -> Vec<String> {
+        let mut rates: Vec<String> =
+            facts.iter().filter_map(|fact| Some(fact.rate.as_ref()?.text())).collect();
+        rates.sort();
+        rates.dedup();
+        rates
+    }
+}
+
+/// The comparison that fired: `Amount 640.00 USD > 100.00 USD`.
 pub struct Comparison {
     pub fact: String,
     pub value: String,
@@ -123,6 +134,10 @@ pub struct Comparison {
 pub struct Fact {
     pub label: String,
     pub value: Inert,
+    /// What money of another currency is worth at home: `about 1,892.30 USD`.
+    pub about: Option<Inert>,
+    /// The rate that says so, with its source and day.
+    pub rate: Option<Inert>,
     pub source: Provenance,
     /// `14:02:05`, `12 s ago`; nothing for what has no age.
     pub age: Option<Stamp>,

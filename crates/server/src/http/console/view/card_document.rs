@@ -112,6 +112,8 @@ pub struct WhyDocument {
 #[derive(Debug, Deserialize)]
 pub struct ComparisonDocument {
     pub fact: String,
+    /// The fact in words.
+    pub label: Option<String>,
     pub value: String,
     pub operator: String,
     pub limit: String,
@@ -121,6 +123,8 @@ pub struct ComparisonDocument {
 pub struct FactDocument {
     pub label: String,
     pub value: String,
+    pub about: Option<String>,
+    pub rate: Option<String>,
     pub source: SourceDocument,
     pub as_of: Option<i64>,
     #[serde(default)]
@@ -282,7 +286,7 @@ fn why(document: WhyDocument) -> Why {
         place: format!("{}:{}", document.file, document.line),
         set: document.set.chars().take(8).collect(),
         comparison: document.comparison.map(|fired| Comparison {
-            fact: fired.fact,
+            fact: fired.label.unwrap_or(fired.fact),
             value: fired.value,
             operator: fired.operator,
             limit: fired.limit,
@@ -297,6 +301,8 @@ impl FactDocument {
         Fact {
             label: self.label,
             value: Inert::capped(&self.value, FACT_CHARS),
+            about: self.about.map(|about| Inert::capped(&format!("about {about}"), FACT_CHARS)),
+            rate: self.rate.map(|rate| Inert::capped(&rate, FACT_CHARS)),
             source: match self.source {
                 SourceDocument::Stripe => Provenance::Stripe,
                 SourceDocument::Derived => Provenance::Derived,

@@ -4,6 +4,7 @@ use askama::Template;
 
 use super::amount::Amount;
 use super::approval::{ApprovalPanel, Stage};
+use super::card::Fact;
 use super::case::CaseFile;
 use super::icon::Icon;
 use super::inert::Inert;
