@@ -66,6 +66,10 @@ pub struct Health {
     pub quarantined: i64,
     /// The newest holes that polling found and filled.
     pub gaps: Vec<Value>,
+    /// Sent, and Stripe has not said how it ended: tried again or looked up by itself.
+    pub executions_waiting: i64,
+    /// Sent, and nobody can tell what became of it: waits for a person.
+    pub executions_in_doubt: i64,
     pub approvals_pending: i64,
     pub oldest_approval_age_s: Option<u64>,
     pub audit_head: i64,
@@ -142,7 +146,7 @@ impl Engine {
             .into_iter()
             .map(|line| {
                 json!({"id": line.id, "at": rfc3339(BusinessTime::from_micros(line.at)), "kind": line.kind,
-                    "actor": {"type": line.actor.kind(), "label": line.actor.label()}, "data": line.body})
+                    "actor": {"type": line.actor.kind(), "label": line.actor.label()}, "data": told(line.body, &case)})
             })
             .collect();
         let mut shown = Vec::new();
@@ -199,19 +203,7 @@ impl Engine {
         limit: i64,
         viewer: Option<&Viewer>,
     ) -> Result<Page> {
-        let state = match status {
-            None => None,
-            Some("pending" | "open") => Some("open"),
-            Some("approved" | "met") => Some("met"),
-            Some("rejected" | "refused") => Some("refused"),
-            Some(other @ ("void" | "expired")) => Some(other),
-            Some(_) => {
-                return Err(Error::invalid(
-                    "status",
-                    "status is pending, approved, rejected, expired or void",
-                ));
-            }
-        };
+        let wanted = status.map(wanted).transpose()?;
         let mut db = self.inner.store.read().await?;
         let before = match after {
             Some(id) => {
@@ -222,7 +214,13 @@ impl Engine {
             }
             None => None,
         };
-        let rows = approvals::list(&mut db, state, before, limit + 1).await?;
+        let rows = match wanted {
+            None => approvals::list(&mut db, None, before, limit + 1).await?,
+            Some(Wanted::State(state)) => approvals::list(&mut db, Some(state), before, limit + 1).await?,
+            Some(Wanted::Outcome(state)) => {
+                approvals::list_by_outcome(&mut db, state, before, limit + 1).await?
+            }
+        };
         let mut items = Vec::new();
         for approval in rows {
             items.push(self.approval_document(&mut db, &approval, viewer).await?);
@@ -390,6 +388,10 @@ impl Engine {
         let (pending, oldest) = approvals::pending(&mut db).await?;
         let (head, _) = audit::head(&mut db).await?;
         let killed = modes::killed(&mut db).await?;
+        let counts = executions::counts(&mut db).await?;
+        let outstanding = |states: &[&str]| -> i64 {
+            counts.iter().filter(|(state, _)| states.contains(&state.as_str())).map(|(_, count)| count).sum()
+        };
         let known = pollers::all(&mut db).await?;
         let open = self.inner.lanes.all();
         let lanes = open
@@ -433,6 +435,8 @@ impl Engine {
             last_event_age_s: newest.map(age_s),
             quarantined: quarantine::waiting(&mut db).await?,
             gaps: pollers::gaps(&mut db, GAPS_SHOWN).await?.iter().map(gap_document).collect(),
+            executions_waiting: outstanding(&["unknown", "waiting_at_stripe"]),
+            executions_in_doubt: outstanding(&["in_doubt"]),
             approvals_pending: pending,
             oldest_approval_age_s: oldest.map(|at| business.since(BusinessTime::from_micros(at)).as_secs()),
             audit_head: head,
@@ -466,6 +470,47 @@ impl Engine {
             .await
             .map_err(store_error)
     }
+}
+
+/// A line's body as readers take it: instants as everywhere in this API, the customer by name where that is known.
+fn told(mut body: Value, case: &Case) -> Value {
+    if let Some(at) = body.get("wake_at").and_then(Value::as_i64) {
+        body["wake_at"] = rfc3339(BusinessTime::from_micros(at)).into();
+    }
+    let customer = case.customer.as_deref().zip(case.details.customer_name.as_deref());
+    if let (Some((id, name)), Some(headline)) = (customer, body.get("headline").and_then(Value::as_str)) {
+        body["headline"] = headline.replace(id, name).into();
+    }
+    body
+}
+
+/// Which approvals a list is asked for.
+enum Wanted {
+    State(&'static str),
+    /// Approved, and this came of it.
+    Outcome(ProposalState),
+}
+
+/// Every word that [`status_word`] gives can be asked for; `approved` also finds what was carried out since.
+fn wanted(status: &str) -> Result<Wanted> {
+    Ok(match status {
+        "pending" | "open" => Wanted::State("open"),
+        "approved" | "met" => Wanted::State("met"),
+        "rejected" | "refused" => Wanted::State("refused"),
+        "expired" => Wanted::State("expired"),
+        "void" => Wanted::State("void"),
+        "executed" => Wanted::Outcome(ProposalState::Done),
+        "failed" => Wanted::Outcome(ProposalState::Refused),
+        "no_effect" => Wanted::Outcome(ProposalState::NoEffect),
+        "in_doubt" => Wanted::Outcome(ProposalState::InDoubt),
+        "reversed" => Wanted::Outcome(ProposalState::Reversed),
+        _ => {
+            return Err(Error::invalid(
+                "status",
+                "status is pending, approved, executed, failed, no_effect, in_doubt, reversed, rejected, expired or void",
+            ));
+        }
+    })
 }
 
 /// One word for an approval and what became of it.

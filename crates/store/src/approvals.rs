@@ -2,6 +2,7 @@
 
 use bursar_domain::approval::{ApprovalState, Choice};
 use bursar_domain::id::{ApprovalId, CaseId, PersonId, ProposalId, VoteId};
+use bursar_domain::proposal::ProposalState;
 use bursar_domain::role::Role;
 use bursar_domain::time::BusinessTime;
 use bursar_domain::verdict::Requirement;
@@ -115,6 +116,21 @@ pub async fn list(
     let sql = format!("SELECT {COLUMNS} FROM approvals {tail}");
     let (at, id) = (before.map(|(at, _)| at), before.map(|(_, id)| id));
     db.built(sql, params![state, at, id, limit]).await?.iter().map(from_row).collect()
+}
+
+/// Those that were approved and whose proposal came to `outcome`; order and `before` as in [`list`].
+pub async fn list_by_outcome(
+    db: &mut Db,
+    outcome: ProposalState,
+    before: Option<(i64, &str)>,
+    limit: i64,
+) -> Result<Vec<Approval>> {
+    let tail = "WHERE state = 'met' AND proposal_id IN (SELECT id FROM proposals WHERE state = $1)
+                AND ($2 IS NULL OR opened_at < $2 OR (opened_at = $2 AND id < $3))
+                ORDER BY opened_at DESC, id DESC LIMIT $4";
+    let sql = format!("SELECT {COLUMNS} FROM approvals {tail}");
+    let (at, id) = (before.map(|(at, _)| at), before.map(|(_, id)| id));
+    db.built(sql, params![outcome.as_str(), at, id, limit]).await?.iter().map(from_row).collect()
 }
 
 /// How many wait, and since when the oldest does (business time).

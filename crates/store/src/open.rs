@@ -1,6 +1,6 @@
 //! Opening a store: the lock on the data directory, the master key, migrations, the pool of readers and the writer.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -47,6 +47,8 @@ impl std::fmt::Debug for Store {
         f.debug_struct("Store").field("data_dir", &self.data_dir).finish_non_exhaustive()
     }
 }
+
+const LOCK: &str = "bursar.lock";
 
 /// Where the database lies in a data directory.
 pub fn database_path(data_dir: &Path) -> PathBuf {
@@ -154,9 +156,15 @@ async fn open_readers(connect: &SqliteConnectOptions, count: u32) -> Result<Pool
         .map_err(from_sqlx)
 }
 
+/// Whether some process owns the data directory at this moment. Asking takes nothing.
+pub fn is_owned(data_dir: &Path) -> bool {
+    let lock = File::open(data_dir.join(LOCK));
+    lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
 /// One process owns the data directory; the lock goes with the process, however it ends.
 fn take_lock(data_dir: &Path) -> Result<File> {
-    let path = data_dir.join("bursar.lock");
+    let path = data_dir.join(LOCK);
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)

@@ -3,6 +3,7 @@
 mod decide;
 mod wait;
 
+use bursar_stripe::Money;
 use serde_json::Value;
 
 use super::exit::Exit;
@@ -36,14 +37,50 @@ pub enum ApprovalsCommand {
 
 #[derive(Debug, clap::Args)]
 pub struct ListArgs {
-    /// pending, approved, rejected, expired, void, or all
+    /// Only those; approved also finds what was carried out since
     #[arg(long, default_value = "pending")]
-    status: String,
+    status: Status,
     /// At most this many
     #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u8).range(1..=100))]
     limit: u8,
     #[command(flatten)]
     identity: Identity,
+}
+
+/// The words that a list shows as status, and all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum Status {
+    Pending,
+    Approved,
+    Executed,
+    Failed,
+    NoEffect,
+    InDoubt,
+    Reversed,
+    Rejected,
+    Expired,
+    Void,
+    All,
+}
+
+impl Status {
+    /// As the API asks for it; nothing for all.
+    fn word(self) -> &'static str {
+        match self {
+            Status::Pending => "pending",
+            Status::Approved => "approved",
+            Status::Executed => "executed",
+            Status::Failed => "failed",
+            Status::NoEffect => "no_effect",
+            Status::InDoubt => "in_doubt",
+            Status::Reversed => "reversed",
+            Status::Rejected => "rejected",
+            Status::Expired => "expired",
+            Status::Void => "void",
+            Status::All => "",
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -66,10 +103,9 @@ pub fn run(command: ApprovalsCommand, session: &Session) -> Outcome {
 
 fn list(args: &ListArgs, session: &Session) -> Outcome {
     let client = session.client(&args.identity)?;
-    let status = if args.status == "all" { "" } else { &args.status };
     runtime::block_on(async {
         let limit = args.limit.to_string();
-        let answer = client.get("/approvals", &[("status", status), ("limit", &limit)]).await?;
+        let answer = client.get("/approvals", &[("status", args.status.word()), ("limit", &limit)]).await?;
         let output = &session.output;
         if output.is_json() {
             output.document(&answer)?;
@@ -110,13 +146,14 @@ fn table(answer: &Value, for_people: bool) -> Table {
         Column::Text("expires"),
     ];
     let mut table = Table::new(columns, "Nothing waits for anybody.");
+    let shown = |money: Money| if for_people { fields::grouped(money) } else { money.to_string() };
     for approval in fields::list(answer) {
         let amount = card::money(approval).or_else(|| fields::money(approval));
         table.row([
             fields::text(approval, &["/id"]),
             fields::text(approval, &["/status"]),
-            amount.map(|money| money.to_string()).unwrap_or_default(),
-            card::headline(approval),
+            amount.map(shown).unwrap_or_default(),
+            if for_people { card::headline_without_id(approval) } else { card::headline(approval) },
             instant::shown(approval.get("expires_at").unwrap_or(&Value::Null), for_people),
         ]);
     }

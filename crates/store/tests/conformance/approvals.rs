@@ -1,6 +1,7 @@
 //! An approval closes once, and a person votes once.
 
 use bursar_domain::approval::{ApprovalState, Choice};
+use bursar_domain::proposal::ProposalState;
 use bursar_store::Store;
 use bursar_store::approvals::{self, Approval, Vote};
 
@@ -86,6 +87,8 @@ async fn what_is_pending_is_counted_and_listed_page_by_page() {
     let second = approvals::list(&mut db, None, before, 2).await.unwrap();
     assert_eq!(second.iter().map(|listed| &listed.id).collect::<Vec<_>>(), [&approval(1).id]);
     assert_eq!(approvals::list(&mut db, Some("void"), None, 9).await.unwrap().len(), 1);
+    let done = approvals::list_by_outcome(&mut db, ProposalState::Done, before, 9).await.unwrap();
+    assert!(done.is_empty(), "nothing was approved: {done:?}");
 }
 
 #[tokio::test]

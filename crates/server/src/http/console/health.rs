@@ -52,9 +52,20 @@ async fn page(visit: &Visit) -> Result<HealthPage, Problem> {
 }
 
 fn overall(health: &Health) -> (Status, String) {
+    // Every tile that says "Look" is told here too.
     let mut troubles = troubles(health);
     if is_late(health) {
         troubles.push("work is late".to_owned());
+    }
+    match (health.executions_waiting, health.executions_in_doubt) {
+        (0, 0) => {}
+        (waiting, 0) => troubles.push(format!("{} sent and not answered by Stripe yet", things(waiting))),
+        (_, doubtful) => {
+            troubles.push(format!("{} in doubt: nobody can tell what became of it", things(doubtful)))
+        }
+    }
+    if is_unsealed(health) {
+        troubles.push("the audit is not being sealed".to_owned());
     }
     if !health.mail {
         troubles.push("no mail server is configured, so letters wait".to_owned());
@@ -76,6 +87,25 @@ fn is_late(health: &Health) -> bool {
     health.oldest_due_age_s.is_some_and(|age| age > LATE_S)
 }
 
+/// Sealing takes a second: so many entries do not wait unless it has stopped.
+fn is_unsealed(health: &Health) -> bool {
+    health.audit_unsealed >= 1_000
+}
+
+fn things(number: i64) -> String {
+    if number == 1 { "one execution is".to_owned() } else { format!("{} executions are", count(number)) }
+}
+
+/// What was sent and has no known end: by itself it comes right, in doubt it waits for a person.
+fn waiting_at_stripe(health: &Health) -> (i64, String) {
+    let (waiting, doubtful) = (health.executions_waiting, health.executions_in_doubt);
+    let note = match doubtful {
+        0 => "sent, not answered yet".to_owned(),
+        _ => format!("{} in doubt", count(doubtful)),
+    };
+    (waiting + doubtful, note)
+}
+
 fn readings(health: &Health) -> Vec<view::Reading> {
     let oldest = |age: Option<u64>| {
         age.map_or_else(|| "nothing waits".to_owned(), |age| format!("oldest {}", span(age)))
@@ -89,6 +119,7 @@ fn readings(health: &Health) -> Vec<view::Reading> {
     let newest = health
         .last_event_age_s
         .map_or_else(|| "none yet".to_owned(), |age| format!("last {} ago", span(age)));
+    let (unsettled, unsettled_note) = waiting_at_stripe(health);
     vec![
         reading("Events kept", health.events, newest, true),
         reading(
@@ -103,6 +134,7 @@ fn readings(health: &Health) -> Vec<view::Reading> {
             format!("{} planned for later", count(health.queue.later)),
             health.queue.dead == 0,
         ),
+        reading("Waits for Stripe", unsettled, unsettled_note, unsettled == 0),
         reading("Open approvals", health.approvals_pending, oldest(health.oldest_approval_age_s), true),
         reading(
             "Quarantined",
@@ -114,7 +146,7 @@ fn readings(health: &Health) -> Vec<view::Reading> {
             "Audit, unsealed",
             health.audit_unsealed,
             "sealed within a second".to_owned(),
-            health.audit_unsealed < 1_000,
+            !is_unsealed(health),
         ),
     ]
 }
@@ -216,4 +248,50 @@ async fn try_again(visit: &Visit, id: &str) -> Result<Response, Problem> {
     visit.caller.require(&RETRIES)?;
     visit.engine().retry_dead_letter(&visit.caller.actor, id).await?;
     Ok(Said::Retried.with(Redirect::to("/health").into_response()))
+}
+
+#[cfg(test)]
+mod tests {
+    use bursar_store::jobs::Depth;
+
+    use super::*;
+
+    fn health() -> Health {
+        Health {
+            business_time: String::new(),
+            lanes: Vec::new(),
+            unconnected: Vec::new(),
+            queue: Depth { due: 0, leased: 0, dead: 0, later: 0, oldest_due: None },
+            oldest_due_age_s: None,
+            events: 1,
+            last_event_age_s: Some(1),
+            quarantined: 0,
+            executions_waiting: 0,
+            executions_in_doubt: 0,
+            approvals_pending: 3,
+            oldest_approval_age_s: Some(90),
+            audit_head: 1,
+            audit_unsealed: 0,
+            kill_switches: Vec::new(),
+            single_operator: false,
+            mail: true,
+        }
+    }
+
+    #[test]
+    fn the_headline_never_contradicts_a_tile() {
+        let sick = [
+            Health { quarantined: 2, ..health() },
+            Health { executions_waiting: 1, ..health() },
+            Health { executions_in_doubt: 1, ..health() },
+            Health { queue: Depth { dead: 1, ..health().queue }, ..health() },
+            Health { oldest_due_age_s: Some(3_600), ..health() },
+            Health { audit_unsealed: 5_000, ..health() },
+        ];
+        for health in [health()].into_iter().chain(sick) {
+            let looks = readings(&health).iter().filter(|reading| reading.status.word == "Look").count();
+            let (headline, sentence) = overall(&health);
+            assert_eq!(headline.word == "Well", looks == 0, "{sentence}");
+        }
+    }
 }

@@ -53,6 +53,10 @@ async fn one_yes_is_one_refund() {
     let rows = receipt["changes"].as_array().unwrap();
     assert!(!rows.is_empty() && rows.iter().all(|row| row["agrees"] == true), "{receipt}");
     assert_eq!(stage.audited("vote.cast").await.len(), 1);
+    for (status, found) in [("executed", 1), ("approved", 1), ("failed", 0), ("pending", 0)] {
+        let list = stage.get("carl", &format!("/api/v1/approvals?status={status}")).await.json();
+        assert_eq!(list["data"].as_array().unwrap().len(), found, "{status}");
+    }
 }
 
 #[tokio::test]

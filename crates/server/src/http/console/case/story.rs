@@ -44,6 +44,11 @@ fn text<'d>(data: &'d Value, field: &str) -> &'d str {
     data[field].as_str().unwrap_or_default()
 }
 
+/// It may hold the customer's name, whatever that is made of.
+fn headline(data: &Value) -> String {
+    Inert::line(text(data, "headline")).text()
+}
+
 /// Those that say something, in a row.
 fn joined<'t>(parts: impl IntoIterator<Item = &'t str>) -> Option<Inert> {
     let told: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
@@ -61,13 +66,13 @@ fn event(entry: &mut TimelineEntry, data: &Value) {
 
 fn decision(entry: &mut TimelineEntry, data: &Value, reading: Reading) {
     entry.what = format!("found: {}", wording::class(text(data, "class")).to_lowercase());
-    let again = data["wake_at"].as_i64().map(|at| format!("looks again {}", reading.when(at).text));
+    let again = micros(text(data, "wake_at")).map(|at| format!("looks again {}", reading.when(at).text));
     entry.detail =
         joined([text(data, "rule"), text(data, "incomplete"), again.as_deref().unwrap_or_default()]);
 }
 
 fn proposal(entry: &mut TimelineEntry, data: &Value) {
-    let headline = text(data, "headline");
+    let headline = headline(data);
     let by_people = matches!(entry.actor, ActorIcon::Person | ActorIcon::Agent | ActorIcon::ApiKey);
     if text(data, "verb") == TASK {
         entry.what = format!("asks a person: {headline}");
@@ -102,8 +107,8 @@ fn vote(entry: &mut TimelineEntry, data: &Value) {
 }
 
 fn execution(entry: &mut TimelineEntry, data: &Value) {
-    let headline = match text(data, "headline") {
-        "" => text(data, "verb"),
+    let headline = match headline(data) {
+        headline if headline.is_empty() => text(data, "verb").to_owned(),
         headline => headline,
     };
     let state = text(data, "state");
