@@ -178,6 +178,10 @@ fn submitted(filed: &Filed) -> Result<Submitted> {
 
 /// Resolves what was left out, and refuses what cannot be meant.
 fn refund_action(charge: &Charge, request: &RefundRequest) -> Result<Action> {
+    // It is what people decide by and what the books keep: a blank one is none.
+    if request.reason.trim().is_empty() {
+        return Err(Error::invalid("reason", "a refund needs a reason; nothing was sent"));
+    }
     let refundable = charge.refundable();
     if request.currency.as_deref().is_some_and(|currency| currency != charge.currency.as_str()) {
         let message =
@@ -195,7 +199,7 @@ fn refund_action(charge: &Charge, request: &RefundRequest) -> Result<Action> {
         return Err(Error::invalid("amount", "amount must be more than zero; nothing was sent"));
     }
     amount.check_quantum().map_err(|error| Error::invalid("amount", format!("{error}; nothing was sent")))?;
-    let reason = RefundReason::parse(&request.reason).unwrap_or(RefundReason::RequestedByCustomer);
+    let reason = RefundReason::parse(request.reason.trim()).unwrap_or(RefundReason::RequestedByCustomer);
     Ok(Action::RefundCharge { charge: charge.id.clone(), amount, reason })
 }
 
@@ -207,8 +211,8 @@ fn rationale(charge: &Charge, action: &Action, reason: &str) -> Rationale {
             format!("{} paid {}", charge.id.as_str(), charge.amount_captured),
             format!("refundable now {}", charge.refundable()),
         ],
-        claimed: Some(reason.chars().take(REASON_CHARS_MAX).collect::<String>())
-            .filter(|text| !text.trim().is_empty()),
+        claimed: Some(reason.trim().chars().take(REASON_CHARS_MAX).collect::<String>())
+            .filter(|text| !text.is_empty()),
     }
 }
 

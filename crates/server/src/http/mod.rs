@@ -3,6 +3,7 @@
 pub mod api;
 pub mod auth;
 pub mod console;
+mod denial;
 pub mod headers;
 mod heads;
 pub mod ingest;

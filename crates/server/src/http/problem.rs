@@ -14,6 +14,8 @@ pub struct Problem {
     pub code: &'static str,
     pub message: String,
     pub param: Option<&'static str>,
+    /// The same where only the request itself says what it is called.
+    pub field: Option<String>,
     pub retry_after_s: Option<u64>,
     /// More for whoever handles it: the verdict of a denial.
     pub details: Option<Value>,
@@ -21,7 +23,15 @@ pub struct Problem {
 
 impl Problem {
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), param: None, retry_after_s: None, details: None }
+        Self {
+            status,
+            code,
+            message: message.into(),
+            param: None,
+            field: None,
+            retry_after_s: None,
+            details: None,
+        }
     }
 
     pub fn unauthorized(message: &str) -> Self {
@@ -60,7 +70,7 @@ impl Problem {
     pub fn document(&self) -> Value {
         let mut error = json!({"type": self.kind(), "code": self.code, "message": self.message,
             "doc_url": format!("/help/errors/{}", self.code)});
-        if let Some(param) = self.param {
+        if let Some(param) = self.field.as_deref().or(self.param) {
             error["param"] = param.into();
         }
         if let Some(details) = &self.details {

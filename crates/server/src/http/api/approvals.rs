@@ -54,6 +54,12 @@ pub struct VoteBody {
 /// Words of a vote are kept up to here.
 const REASON_CHARS_MAX: usize = 1_000;
 
+/// Without the space around them; blank ones are none.
+fn words(text: Option<&str>) -> Option<String> {
+    let words = text.unwrap_or_default().trim();
+    (!words.is_empty()).then(|| words.chars().take(REASON_CHARS_MAX).collect())
+}
+
 pub async fn approve(
     State(state): State<AppState>,
     caller: Caller,
@@ -105,7 +111,7 @@ async fn vote(
             roles: voter.roles.clone(),
             choice,
             digest: value.digest,
-            reason: value.reason.map(|reason| reason.chars().take(REASON_CHARS_MAX).collect()),
+            reason: words(value.reason.as_deref()),
             method: voter.method.to_owned(),
         };
         engine.vote(cast).await?;

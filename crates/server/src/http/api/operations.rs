@@ -57,7 +57,14 @@ pub async fn kill(
     body: Body<KillBody>,
 ) -> Result<Json<Value>, Problem> {
     caller.require(&[Role::Platform, Role::Operator, Role::Controller])?;
-    state.engine.kill(&caller.actor, &body.value.scope, &body.value.reason).await?;
+    let reason = body.value.reason.trim();
+    if reason.is_empty() {
+        return Err(Problem::unprocessable(
+            "reason",
+            "say why, for those who find things stopped; nothing was stopped",
+        ));
+    }
+    state.engine.kill(&caller.actor, &body.value.scope, reason).await?;
     Ok(Json(json!({"object": "kill_switch", "scope": body.value.scope, "thrown": true})))
 }
 

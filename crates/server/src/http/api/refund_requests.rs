@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::body::Body;
 use super::once::once;
 use crate::http::auth::Caller;
+use crate::http::denial;
 use crate::http::problem::Problem;
 use crate::http::state::AppState;
 
@@ -59,32 +60,17 @@ pub async fn create(
     once(&state, &caller, &headers, ("refund_requests", &bytes), answer).await
 }
 
-/// What policy said no to, and what it would have said yes to where that is known.
+/// What said no, and what policy would have said yes to where that is known.
 fn denied(submitted: &bursar_engine::Submitted) -> Problem {
     let verdict = &submitted.verdict;
-    let ids: Vec<&str> = verdict.policies.iter().map(|policy| policy.id.as_str()).collect();
-    let by = if ids.is_empty() {
-        "no policy permits it".to_owned()
-    } else {
-        format!("denied by {}", ids.join(", "))
-    };
-    let hint = verdict
-        .policies
-        .iter()
-        .flat_map(|policy| &policy.comparisons)
-        .find_map(|comparison| comparison.counterfactual.as_deref())
-        .or_else(|| verdict.notes.first().map(String::as_str));
-    let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-    let mut problem = Problem::new(
-        StatusCode::FORBIDDEN,
-        "blocked_by_policy",
-        format!("{by}{hint}. Nothing was sent to Stripe."),
-    );
-    if submitted.is_over_refund() {
+    let message = format!("{}. Nothing was sent to Stripe.", denial::why(verdict));
+    let mut problem = Problem::new(StatusCode::FORBIDDEN, "blocked_by_policy", message);
+    if submitted.is_over_refund() && !denial::by_kill_switch(verdict) {
         problem.status = StatusCode::UNPROCESSABLE_ENTITY;
         problem.code = "amount_too_large";
         problem.param = Some("amount");
     }
+    let ids: Vec<&str> = verdict.policies.iter().map(|policy| policy.id.as_str()).collect();
     problem.details = Some(json!({"refund_request": submitted.to_json(), "policies": ids}));
     problem
 }

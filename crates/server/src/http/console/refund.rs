@@ -13,6 +13,8 @@ use super::case;
 use super::posted::Posted;
 use super::said::Said;
 use super::visit::Visit;
+use super::wording;
+use crate::http::denial;
 use crate::http::problem::Problem;
 
 #[derive(Deserialize)]
@@ -41,9 +43,6 @@ async fn submit(visit: &Visit, id: &str, wish: Wish) -> Result<Response, Problem
             "nothing of this charge is left to refund; nothing was sent",
         )
     })?;
-    if wish.reason.trim().is_empty() {
-        return Err(Problem::unprocessable("reason", "a refund needs a reason; nothing was sent"));
-    }
     let request = RefundRequest {
         amount: typed(&wish.amount, &offered.currency)?,
         charge: wish.charge,
@@ -81,25 +80,13 @@ fn typed(text: &str, currency: &str) -> Result<Option<i64>, Problem> {
     Ok(Some(money.amount))
 }
 
-/// The policies that said no, and what they would have said yes to where that is known.
+/// What said no, and what policy would have said yes to where that is known.
 fn denied(submitted: &Submitted) -> Problem {
-    let verdict = &submitted.verdict;
-    let ids: Vec<&str> = verdict.policies.iter().map(|policy| policy.id.as_str()).collect();
-    let by = if ids.is_empty() {
-        "No policy permits it".to_owned()
-    } else {
-        format!("Denied by {}", ids.join(", "))
-    };
-    let comparisons = verdict.policies.iter().flat_map(|policy| &policy.comparisons);
-    let hint = comparisons
-        .filter_map(|comparison| comparison.counterfactual.as_deref())
-        .chain(verdict.notes.iter().map(String::as_str))
-        .next();
-    let hint = hint.map(|hint| format!(": {hint}")).unwrap_or_default();
+    let why = wording::capitalised(&denial::why(&submitted.verdict));
     Problem::new(
         StatusCode::FORBIDDEN,
         "blocked_by_policy",
-        format!("{by}{hint}. The request is filed; nothing was sent."),
+        format!("{why}. The request is filed; nothing was sent."),
     )
 }
 

@@ -30,6 +30,12 @@ pub struct Ballot {
 
 const REASON_CHARS_MAX: usize = 500;
 
+/// Without the space around them; blank ones are none.
+fn words(text: Option<&str>) -> Option<String> {
+    let words = text.unwrap_or_default().trim();
+    (!words.is_empty()).then(|| words.chars().take(REASON_CHARS_MAX).collect())
+}
+
 pub async fn approve(
     Extension(attempts): Extension<Arc<Attempts>>,
     Path(id): Path<String>,
@@ -74,7 +80,7 @@ async fn count(
             roles: caller.roles.clone(),
             choice,
             digest: ballot.digest,
-            reason: ballot.reason.map(|reason| reason.chars().take(REASON_CHARS_MAX).collect()),
+            reason: words(ballot.reason.as_deref()),
             method: caller.method.to_owned(),
         })
         .await?;

@@ -123,3 +123,21 @@ async fn a_poisonous_job_parks_itself_alone() {
     }
     assert_eq!(stage.audited("dead_letter.retried").await.len(), 2);
 }
+
+#[tokio::test]
+async fn a_denial_under_a_kill_switch_says_that_it_is_the_kill_switch() {
+    let stage = Stage::open().await;
+    let kill = json!({"scope": "all", "reason": " drill "});
+    assert_eq!(stage.post("olivia", "/api/v1/kill_switches", &kill).await.status, 200);
+    for amount in [500, 100_000] {
+        let charge = stage.charge(50_000, "usd");
+        let body = json!({"charge": charge, "amount": amount, "reason": "duplicate"});
+        let answer = stage.post("sam", "/api/v1/refund_requests", &body).await;
+        assert_eq!(answer.refusal(), (403, "blocked_by_policy".to_owned()), "{}", answer.text);
+        let message = answer.json()["error"]["message"].as_str().unwrap().to_owned();
+        assert!(message.contains("stopped by the kill switch of all (drill)"), "{message}");
+        assert!(!message.contains("refunds.") && message.contains("Nothing was sent"), "{message}");
+    }
+    let nameless = json!({"scope": "all", "reason": "  "});
+    assert_eq!(stage.post("olivia", "/api/v1/kill_switches", &nameless).await.status, 422);
+}

@@ -80,7 +80,11 @@ async fn money_is_whole_numbers() {
         let body = format!("{{\"charge\":\"{charge}\",\"reason\":\"x\",\"amount\":{amount}}}");
         let answer = stage.post_text("sam", PATH, &body).await;
         assert_eq!(answer.refusal(), (422, "parameter_invalid".to_owned()), "{row}");
-        assert!(answer.text.contains("amount"), "{row}: {}", answer.text);
+        let error = &answer.json()["error"];
+        assert_eq!(error["param"], "amount", "{row}: {error}");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.starts_with("amount must be a whole number, not "), "{row}: {message}");
+        assert!(!message.contains("i64") && !message.contains("column"), "{row}: {message}");
     }
     assert_eq!(stage.count("SELECT COUNT(*) FROM proposals").await, 0);
 }
@@ -201,4 +205,26 @@ async fn words_of_the_asker_are_kept_as_words() {
     assert_eq!(answer.json()["amount"], 20_000);
     assert_eq!(approval.header("content-type"), "application/json");
     assert!(approval.text.contains("{{7*7}}"), "{}", approval.text);
+}
+
+#[tokio::test]
+async fn a_reason_is_words() {
+    let stage = Stage::open().await;
+    let charge = stage.charge(1_000, "usd");
+    for blank in ["", "   ", "\n\t "] {
+        let answer = stage.post("sam", PATH, &json!({"charge": charge, "reason": blank})).await;
+        assert_eq!(
+            (answer.status, &answer.json()["error"]["param"]),
+            (422, &json!("reason")),
+            "{}",
+            answer.text
+        );
+    }
+    stage.settle().await;
+    assert_eq!((stage.refunds(), stage.count("SELECT COUNT(*) FROM proposals").await), (0, 0));
+    let charge = stage.charge(64_000, "usd");
+    let answer = stage.post("sam", PATH, &json!({"charge": charge, "reason": "  ordered twice\n"})).await;
+    let path = format!("/api/v1/approvals/{}", answer.json()["approval"].as_str().unwrap());
+    let approval = stage.get("carl", &path).await.json();
+    assert_eq!(approval["card"]["requester"]["claim"], "ordered twice");
 }
