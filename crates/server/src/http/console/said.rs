@@ -62,14 +62,14 @@ impl Said {
 
     pub(super) fn flash(self) -> Flash {
         let (tone, text) = match self {
-            Said::Approved => (Tone::Good, "Approved. It is being carried out; the receipt follows here."),
+            Said::Approved => (Tone::Good, "Approved. What becomes of it stands below."),
             Said::Counted => (Tone::Good, "Your yes is counted. It still needs others."),
             Said::Rejected => (Tone::Quiet, "Rejected. Nothing was sent."),
             Said::RefundAsked => {
                 (Tone::Warn, "The refund is asked for. Somebody else decides; nothing was sent yet.")
             }
             Said::RefundAllowed => {
-                (Tone::Good, "Policy allows this refund by itself. It is being carried out.")
+                (Tone::Good, "Policy allows this refund by itself. What becomes of it stands below.")
             }
             Said::RefundRepeated => (Tone::Quiet, "The same refund was asked for already: this is that one."),
             Said::TaskDone => (Tone::Good, "Done. It no longer waits for you."),

@@ -25,10 +25,11 @@ async fn a_controller_approves_and_stripe_refunds_once() {
     desk.until(&id, "executed").await;
     let receipt = carl.get(&format!("/approvals/{id}")).await.text;
     assert!(
-        receipt.contains("Everything happened as predicted") && receipt.contains("Approved. It is being")
+        receipt.contains("Everything happened as predicted")
+            && receipt.contains("Approved. What becomes of it")
     );
     assert!(
-        !carl.get(&format!("/approvals/{id}")).await.text.contains("Approved. It is being"),
+        !carl.get(&format!("/approvals/{id}")).await.text.contains("Approved. What becomes of it"),
         "said twice"
     );
     assert_eq!(desk.refunds(), 1);

@@ -59,6 +59,14 @@ impl WebLink {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether it stays on this machine: a demo leads nobody out, and Stripe's pages know nothing of what it made up.
+    pub fn is_here(&self) -> bool {
+        let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+        ["127.0.0.1", "localhost", "[::1]"].contains(&host)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +91,23 @@ impl Mail {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_that_leaves_this_machine_is_known() {
+        let here = |text: &str| WebLink::parse(text).unwrap().is_here();
+        for local in ["http://127.0.0.1:7173/p/session", "http://localhost/i?x=1", "http://[::1]:7173/"] {
+            assert!(here(local), "{local}");
+        }
+        for out in [
+            "https://invoice.stripe.com/i/acct_1/x",
+            "http://127.0.0.1.evil.example/",
+            "http://localhost@evil.example/",
+            "http://localhost:80@evil.example/",
+            "https://evil.example/?http://localhost",
+        ] {
+            assert!(!here(out), "{out}");
+        }
+    }
 
     #[test]
     fn only_web_addresses_become_links() {
