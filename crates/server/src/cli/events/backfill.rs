@@ -23,11 +23,18 @@ pub struct BackfillArgs {
     identity: Identity,
 }
 
+/// As long as Stripe keeps events.
+const KEPT_S: u64 = 30 * 86_400;
+
 pub fn run(args: &BackfillArgs, session: &Session) -> Outcome {
     let client = session.client(&args.identity)?;
     runtime::block_on(async {
         let output = &session.output;
-        let since_s = i64::try_from(args.since.as_seconds()).unwrap_or(i64::MAX).min(KEPT_S);
+        let since_s = i64::try_from(args.since.as_seconds()).unwrap_or(i64::MAX);
+        if since_s > KEPT_S {
+            output.note("Stripe keeps events for 30 days: asking for those of the last 30 days");
+        }
+        let since_s = since_s.min(KEPT_S);
         let days = days(since_s);
         let mut progress = Progress::start(output, u64::try_from(days.len()).unwrap_or(u64::MAX), "days");
         let (mut found, mut as_of_s) = (0, Value::Null);
