@@ -231,8 +231,12 @@ fn refused(status: u16, answer: &Value) -> Failure {
     let message = fields::text(answer, &["/error/message"]);
     let message =
         if message.is_empty() { format!("the fake Stripe answered {status}") } else { inert(&message) };
-    let code = if status == 404 { Code::NotFound } else { Code::RequestRefused };
-    Failure::new(code, message.trim_end_matches('.'))
+    let (code, exit) = match status {
+        404 => (Code::NotFound, Exit::NotFound),
+        400..=499 => (Code::RequestRefused, Exit::Usage),
+        _ => (Code::RequestRefused, Exit::Failed),
+    };
+    Failure::new(code, message.trim_end_matches('.')).exits(exit)
 }
 
 /// `amount=64000`: numbers, flags and nothing as JSON has them, anything else as text.
