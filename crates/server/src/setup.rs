@@ -88,6 +88,15 @@ pub async fn create_people(data_dir: &Path, single_operator: bool) -> anyhow::Re
     Ok(Some(FirstPeople { file, names }))
 }
 
+/// Only this user looks in: keys, tokens and everything about customers lie there. A directory that exists stays as it is.
+pub fn make_data_dir(path: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
 /// How passwords are kept.
 pub fn hash_password(password: &str) -> anyhow::Result<String> {
     let hash = Argon2::default().hash_password(password.as_bytes());

@@ -158,7 +158,9 @@ fn without_an_installation_commands_say_how_to_start_one() {
             ran.stderr
         );
     }
-    assert_eq!(bench.run("audit verify").exit, 3, "there is no audit here");
+    let nowhere = bench.run("audit verify --data-dir nowhere");
+    assert_eq!(nowhere.exit, 3, "there is no audit here");
+    assert!(nowhere.stderr.contains("there is no installation in"), "{}", nowhere.stderr);
 }
 
 #[test]
@@ -166,5 +168,61 @@ fn completion_scripts_know_the_commands() {
     for shell in ["bash", "zsh", "fish"] {
         let script = Bench::new().run(&format!("completion {shell}")).stdout;
         assert!(script.contains("approvals"), "{shell}");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn serve_makes_a_data_directory_that_only_its_owner_looks_into() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = Bench::new();
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let ran = bench.run(&format!("serve --data-dir data --listen {}", taken.local_addr().unwrap()));
+    assert_eq!(ran.exit, 1, "{}", ran.stderr);
+    let mode = std::fs::metadata(bench.path("data")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+#[test]
+fn a_demo_that_runs_is_named_before_its_ports_are_tried() {
+    let bench = Bench::new();
+    bench.write("d/run.json", r#"{"api_url": "http://127.0.0.1:9", "pid": 1}"#);
+    let lock = std::fs::File::create(bench.path("d/bursar.lock")).unwrap();
+    lock.lock().unwrap();
+    let ran = bench.run("demo --headless --data-dir d");
+    assert_eq!(ran.exit, 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains("this demo already runs: http://127.0.0.1:9"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_key_that_cannot_be_meant_is_never_sent() {
+    let bench = Bench::new();
+    bench.write("live.key", "rk_live_0123456789abcdef");
+    bench.write("other.key", "pk_test_0123456789abcdef");
+    bench.write("bursar.toml", "[stripe.main]\napi_base = \"http://127.0.0.1:1\"\n");
+    for (file, said) in
+        [("live.key", "key of live mode"), ("other.key", "publishable"), ("no.key", "cannot be read")]
+    {
+        let ran = bench.run(&format!("connect stripe --key-file {file}"));
+        assert_eq!((ran.exit, ran.stdout.as_str()), (2, ""), "{file}: {}", ran.stderr);
+        assert!(ran.stderr.contains(said) && ran.stderr.contains("nothing was"), "{file}: {}", ran.stderr);
+        assert!(!ran.stderr.contains("0123456789"), "{file}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn what_is_about_an_installation_says_so_beside_a_demo() {
+    let bench = Bench::new();
+    for line in ["config show", "doctor --only data"] {
+        assert!(!bench.run(line).stderr.contains("demo"), "{line}");
+    }
+    bench.write(".local/share/bursar-demo/bursar.db", "");
+    for line in ["config show", "doctor --only data"] {
+        let ran = bench.run(line);
+        assert!(
+            ran.stderr.contains("the demo in") && ran.stderr.contains("bursar-demo"),
+            "{line}: {}",
+            ran.stderr
+        );
     }
 }

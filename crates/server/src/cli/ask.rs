@@ -38,3 +38,11 @@ pub fn unseen(prompt: &str) -> Result<String, Failure> {
     let typed = terminal.read_secure_line().map_err(failed)?;
     Ok(typed.trim().to_owned())
 }
+
+/// Words that somebody else will read, without the space around them; nothing is no reason.
+pub fn reason(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("say why in a few words".to_owned()),
+        words => Ok(words.to_owned()),
+    }
+}

@@ -43,6 +43,13 @@ pub fn run(command: AuditCommand, session: &Session) -> Outcome {
 /// The store of the installation, read-only, beside its owner or without one.
 async fn open(session: &Session) -> Result<(Store, PathBuf), Failure> {
     let data_dir = place(session)?;
+    if !data_dir.join(paths::DATABASE_NAME).is_file() {
+        return Err(Failure::new(
+            Code::NotFound,
+            format!("there is no installation in {}", data_dir.display()),
+        )
+        .help("name the one you mean: --data-dir or --config"));
+    }
     let failed = |error: bursar_store::Error| {
         Failure::new(Code::NotFound, format!("no audit can be read in {}", data_dir.display()))
             .note("cause", error.to_string())
@@ -55,11 +62,7 @@ async fn open(session: &Session) -> Result<(Store, PathBuf), Failure> {
 /// Where nothing names an installation and there is none, a demo will do, as for every other command.
 fn place(session: &Session) -> Result<PathBuf, Failure> {
     let own = session.data_dir()?;
-    if session.names_installation() || own.join(paths::DATABASE_NAME).is_file() {
-        return Ok(own);
-    }
-    let demo = paths::demo_data_dir(&session.environment);
-    Ok(demo.filter(|dir| dir.join(paths::DATABASE_NAME).is_file()).unwrap_or(own))
+    Ok(session.demo_instead_of(&own).unwrap_or(own))
 }
 
 fn unreadable(error: &bursar_store::Error) -> Failure {

@@ -60,6 +60,7 @@ codes! {
     RejectedOrExpired = "BUR-ACT-010", Rejected;
     KeyUsedOtherwise = "BUR-IDEMP-004", Conflict;
     StripeUnavailable = "BUR-STR-001", StripeUnavailable;
+    StripeRefusesKey = "BUR-STR-002", Unauthorised;
 
     // This machine.
     CannotWrite = "BUR-SYS-001", Failed;

@@ -51,6 +51,7 @@ pub fn run(command: ConfigCommand, session: &Session) -> Outcome {
 
 fn show(args: &ShowArgs, session: &Session) -> Outcome {
     let config = session.config(Vec::new())?;
+    session.note_no_demo(&config.data_dir);
     let lines = show::lines(&config).map_err(|error| Failure::new(Code::CannotWrite, error.to_string()))?;
     let output = &session.output;
     if output.is_json() {

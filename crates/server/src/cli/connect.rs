@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use bursar_engine::connect::{self, Became, Examined, Registered};
 use bursar_engine::{Connection, Endpoint, Error, Granted, Registers};
+use secrecy::ExposeSecret as _;
 use serde_json::json;
 
 use super::code::Code;
@@ -60,6 +61,7 @@ pub fn run(command: ConnectCommand, session: &Session) -> Outcome {
     let config = session.config(Vec::new())?;
     session.output.warnings(&config.warnings);
     let key = find_key(&args, &config, session)?;
+    judge(&key.secret, args.live)?;
     let known = config.settings.stripe.get(&args.name).cloned().unwrap_or_default();
     let stripe = Stripe { api_key: Some(key.secret.clone()), ..known };
     let connection =
@@ -146,8 +148,14 @@ struct Key {
 fn find_key(args: &StripeArgs, config: &Config, session: &Session) -> Result<Key, Failure> {
     let named = |text: String, kept_in: KeptIn| Secret::new(text.trim().to_owned().into(), kept_in);
     if let Some(path) = &args.key_file {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| refused(&format!("{}: {error}", path.display())))?;
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Failure::new(
+                Code::ConfigSecretUnreadable,
+                format!("the key cannot be read: {}: {error}", path.display()),
+            )
+            .note("effect", "nothing was sent, nothing was kept")
+            .exits(Exit::Usage)
+        })?;
         return Ok(Key { secret: named(text, KeptIn::File(path.display().to_string())), is_new: true });
     }
     if let Some(secret) = config.settings.stripe.get(&args.name).and_then(|stripe| stripe.api_key.clone()) {
@@ -169,6 +177,30 @@ fn find_key(args: &StripeArgs, config: &Config, session: &Session) -> Result<Key
         }
     }
     Err(refused("no key was given").help("put it into a file that only you can read, then: --key-file FILE"))
+}
+
+/// What the key says of itself, before anything is sent: a key of live mode that nobody meant to use stays here.
+fn judge(secret: &Secret, live: bool) -> Result<(), Failure> {
+    let key = secret.expose().expose_secret();
+    let kind =
+        ["sk_test_", "rk_test_", "sk_live_", "rk_live_"].into_iter().find(|kind| key.starts_with(kind));
+    let wrong = match kind {
+        Some(kind) if kind.ends_with("live_") && !live => {
+            return Err(Failure::new(
+                Code::NotConfirmed,
+                format!("{} is a key of live mode; nothing was sent, nothing was kept", secret.masked()),
+            )
+            .help("if you mean it: bursar connect stripe --live"));
+        }
+        Some(_) => return Ok(()),
+        None if key.starts_with("pk_") => "a publishable key may read nothing",
+        None if key.starts_with("whsec_") => "this is the secret of a webhook endpoint",
+        None => "this does not look like a key of Stripe's",
+    };
+    Err(refused(wrong)
+        .note("effect", "nothing was sent, nothing was kept")
+        .help("a secret or restricted key begins with sk_test_, rk_test_, sk_live_ or rk_live_")
+        .exits(Exit::Usage))
 }
 
 /// A live key moves real money: it needs the flag, and the name of the account typed where somebody is there to type.
@@ -267,6 +299,16 @@ fn refused(why: &str) -> Failure {
 }
 
 fn unanswered(error: &bursar_engine::Error) -> Failure {
+    if let bursar_engine::Error::StripeRefused { status: status @ (401 | 403), .. } = error {
+        let what = if *status == 401 {
+            "Stripe does not know this key"
+        } else {
+            "Stripe does not let this key do that"
+        };
+        return Failure::new(Code::StripeRefusesKey, format!("{what} ({status})"))
+            .note("effect", "nothing was kept, nothing was changed at Stripe")
+            .help("copy it again from the Dashboard: Developers, API keys");
+    }
     Failure::new(Code::StripeUnavailable, format!("{error}"))
         .note("effect", "nothing was kept, nothing was changed at Stripe")
         .help("look at the key and at [stripe] api_base")
@@ -323,5 +365,20 @@ mod tests {
         assert_eq!(wanted("[stripe.main]\n", None), []);
         let asked = Some("https://b.example.com/ingest/stripe");
         assert_eq!(wanted(&format!("[stripe.main]\n{sellers}{known}"), asked), [own, connected]);
+    }
+
+    fn judged(key: &str, live: bool) -> Option<Exit> {
+        judge(&Secret::new(key.to_owned().into(), KeptIn::Clear), live).err().map(|failure| failure.exit())
+    }
+
+    #[test]
+    fn a_key_is_judged_by_what_it_says_of_itself_before_it_is_sent() {
+        assert_eq!(judged("sk_test_1", false), None);
+        assert_eq!(judged("rk_live_1", true), None);
+        for (key, live) in
+            [("sk_live_1", false), ("rk_live_1", false), ("pk_test_1", true), ("whsec_1", true), ("x", true)]
+        {
+            assert_eq!(judged(key, live), Some(Exit::Usage), "{key}");
+        }
     }
 }

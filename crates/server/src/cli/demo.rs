@@ -1,9 +1,13 @@
 //! `bursar demo`: what it takes on the command line.
 
+use std::collections::HashMap;
+use std::path::Path;
+
 use super::Outcome;
 use super::code::Code;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::installation::Installation;
 use super::runtime;
 use super::serve::cannot_start;
 use super::session::Session;
@@ -11,6 +15,7 @@ use crate::config::value::ListenAddress;
 use crate::config::{Telemetry, paths};
 use crate::demo::{self, Running, Wish};
 use crate::{service, telemetry};
+use bursar_engine::FeedItem;
 use bursar_fake_stripe::Size;
 use clap::ValueEnum;
 
@@ -74,6 +79,9 @@ pub fn run(args: &DemoArgs, session: &Session) -> Outcome {
         Failure::new(Code::ConfigNoDataDir, "there is no home directory to keep the demo in")
             .help("name a directory: --data-dir ./demo")
     })?;
+    if let Some(failure) = already_runs(&data_dir) {
+        return Err(failure);
+    }
     let wish = Wish {
         data_dir,
         seed: args.seed.unwrap_or(DemoArgs::SEED),
@@ -97,6 +105,20 @@ pub fn run(args: &DemoArgs, session: &Session) -> Outcome {
         running.stop().await;
         Ok(Exit::Done)
     })
+}
+
+/// Known by the lock on its data, which is asked before its ports are: those are taken too, and that tells nobody why.
+fn already_runs(data_dir: &Path) -> Option<Failure> {
+    if !bursar_store::open::is_owned(data_dir) {
+        return None;
+    }
+    let place = data_dir.display();
+    let what = match Installation::at(data_dir) {
+        Some(running) => format!("this demo already runs: {}", running.api_url()),
+        None => format!("this demo is just starting or stopping in {place}"),
+    };
+    let failure = Failure::new(Code::CannotStart, what).note("data", place.to_string());
+    Some(failure.help("open it; or run another beside it: bursar demo --data-dir ./other --listen 127.0.0.1:0 --stripe-listen 127.0.0.1:0"))
 }
 
 fn announce(running: &Running, took: std::time::Duration, session: &Session) -> Result<(), Failure> {
@@ -132,22 +154,34 @@ async fn live_feed(running: &Running, session: &Session, headless: bool) {
     }
     open_browser(running.announcement["console_url"].as_str().unwrap_or_default(), session);
     let mut feed = running.engine().listen();
+    let mut told = HashMap::new();
     loop {
         match feed.recv().await {
-            Ok(item) if item.kind != "event" => {
+            // A case that is looked at again and found as it was is no news.
+            Ok(item)
+                if item.kind != "event"
+                    && (item.case.is_none() || told.get(&item.case) != Some(&item.text)) =>
+            {
+                let kind = label(&item);
                 let at =
                     bursar_engine::cards::rfc3339(bursar_domain::time::BusinessTime::from_micros(item.at));
-                if session
-                    .output
-                    .line(format_args!("  {}  {:<9}  {}", &at[11..16], item.kind, item.text))
-                    .is_err()
+                if session.output.line(format_args!("  {}  {:<9}  {}", &at[11..16], kind, item.text)).is_err()
                 {
                     return std::future::pending().await;
                 }
+                told.insert(item.case, item.text);
             }
             Ok(_) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
             Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
         }
+    }
+}
+
+/// What policy decided by itself is no approval: nobody was asked.
+fn label(item: &FeedItem) -> &'static str {
+    match item.kind {
+        "approval" if item.approval.is_none() => "policy",
+        kind => kind,
     }
 }
 

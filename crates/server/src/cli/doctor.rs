@@ -27,6 +27,9 @@ pub struct DoctorArgs {
 }
 
 pub fn run(args: &DoctorArgs, session: &Session) -> Outcome {
+    if let Ok(own) = session.data_dir() {
+        session.note_no_demo(&own);
+    }
     let mut findings = checks::all(session);
     if let Some(only) = &args.only {
         findings.retain(|finding| finding.check.starts_with(only.as_str()));

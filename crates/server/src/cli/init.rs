@@ -51,7 +51,7 @@ pub fn run(args: &InitArgs, session: &Session) -> Outcome {
             return Err(Failure::new(Code::NotConfirmed, "nothing was written").exits(Exit::Failed));
         }
     }
-    prepare_data_dir(&data_dir)?;
+    setup::make_data_dir(&data_dir).map_err(|error| cannot_write(&data_dir, &error))?;
     let mut fates = Vec::new();
     for (path, text) in &plan {
         fates.push((path, write_new(path, text)?));
@@ -106,18 +106,6 @@ fn report(
         data_dir.display()
     ));
     Ok(Exit::Done)
-}
-
-/// Only this user looks in: it will hold the master key.
-fn prepare_data_dir(path: &Path) -> Result<(), Failure> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(|error| cannot_write(path, &error))
 }
 
 fn write_new(path: &Path, text: &str) -> Result<Fate, Failure> {

@@ -55,7 +55,8 @@ impl Installation {
         demo.and_then(|dir| Self::at(&dir)).ok_or_else(|| not_running(&data_dir))
     }
 
-    fn at(data_dir: &Path) -> Option<Self> {
+    /// What answers for this data directory, as far as it wrote that down.
+    pub fn at(data_dir: &Path) -> Option<Self> {
         let demo = document(&data_dir.join("demo.json"));
         let run = document(&data_dir.join("run.json"));
         let address = |document: &Value| document.get("api_url")?.as_str().map(str::to_owned);

@@ -66,7 +66,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 not allowed,
 
 /// Turns Stripe events into governed next actions.
 #[derive(Debug, Parser)]
-#[command(name = "bursar", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+#[command(name = "bursar", version, after_help = EXAMPLES)]
 pub struct Cli {
     #[command(flatten)]
     pub globals: Globals,

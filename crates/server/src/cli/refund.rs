@@ -34,7 +34,7 @@ pub struct RequestArgs {
     #[arg(long)]
     amount: Option<AmountArg>,
     /// Why; shown on the card as what you say
-    #[arg(long)]
+    #[arg(long, value_parser = ask::reason)]
     reason: String,
     /// Do not ask; needs --amount too when nobody is at the terminal
     #[arg(long, short)]
@@ -91,7 +91,8 @@ fn confirm(args: &RequestArgs, somebody_is_there: bool) -> Result<(), Failure> {
 }
 
 fn summary(args: &RequestArgs) -> String {
-    let amount = args.amount.map_or_else(|| "all that is left".to_owned(), |amount| amount.0.to_string());
+    let amount =
+        args.amount.map_or_else(|| "all that is left".to_owned(), |amount| fields::grouped(amount.0));
     format!("Refund {amount} of {}\n  you say: “{}”", inert(&args.charge), inert(&args.reason))
 }
 
@@ -110,6 +111,11 @@ fn outcome(answer: &Value) -> String {
     let id = fields::text(answer, &["/id", "/proposal"]);
     let approval = approval(answer);
     let mut line = inert(&format!("{id} {status}"));
+    if answer.get("repeated") == Some(&Value::Bool(true)) {
+        line.push_str(
+            "\nthe same refund was asked for already and is still open: this is that request, not another",
+        );
+    }
     if !approval.is_empty() {
         let _ = write!(line, "\na person decides: bursar approvals show {}", inert(&approval));
     }
@@ -177,6 +183,16 @@ mod tests {
         );
         assert!(summary(&args(None, false)).contains("all that is left"));
         assert_eq!(body(&args(Some("64usd"), false))["amount"], 6400);
+    }
+
+    #[test]
+    fn a_request_that_met_an_earlier_one_says_so() {
+        let answer =
+            json!({"id": "prop_1", "status": "pending_approval", "approval": "apreq_1", "repeated": false});
+        assert!(!outcome(&answer).contains("already"));
+        let again =
+            json!({"id": "prop_1", "status": "pending_approval", "approval": "apreq_1", "repeated": true});
+        assert!(outcome(&again).contains("this is that request, not another"), "{}", outcome(&again));
     }
 
     #[test]

@@ -6,9 +6,10 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::runtime;
 use super::session::Session;
+use crate::config::Config;
 use crate::config::value::{HttpUrl, ListenAddress};
 use crate::service::{self, Service, Start};
-use crate::telemetry;
+use crate::{setup, telemetry};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -37,6 +38,10 @@ pub fn run(args: ServeArgs, session: &Session) -> Outcome {
     let config = session.config(flags.into_iter().flatten().collect())?;
     session.output.warnings(&config.warnings);
     let telemetry = telemetry::start(&config.settings.telemetry);
+    setup::make_data_dir(&config.data_dir).map_err(|error| {
+        Failure::new(Code::CannotWrite, format!("{} cannot be made: {error}", config.data_dir.display()))
+            .help("choose a folder that this user may write: --data-dir")
+    })?;
     runtime::block_on_threads(async {
         let listener =
             service::listen(config.settings.server.listen.0).await.map_err(|error| cannot_listen(&error))?;
@@ -53,6 +58,9 @@ pub fn run(args: ServeArgs, session: &Session) -> Outcome {
         };
         let service = Service::start(start, listener).await.map_err(|error| cannot_start(&error))?;
         announce(&service, session)?;
+        for missing in missing(&service, &config).await.map_err(|error| cannot_start(&error))? {
+            session.output.note(missing);
+        }
         service::until_told().await;
         session.output.note("stopping");
         service.stop().await;
@@ -70,6 +78,24 @@ fn announce(service: &Service, session: &Session) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What an installation that was never set up lacks, each with the command that mends it.
+async fn missing(service: &Service, config: &Config) -> anyhow::Result<Vec<String>> {
+    let mut found = Vec::new();
+    if service.engine.people().await?.is_empty() {
+        found.push(
+            "! nobody can sign in or decide: there are no people yet. Stop this, then: bursar init"
+                .to_owned(),
+        );
+    }
+    if config.settings.stripe.values().all(|stripe| stripe.api_key.is_none()) {
+        let also = if config.file.is_none() { "bursar init, then " } else { "" };
+        found.push(format!(
+            "! nothing arrives and nothing is done: no Stripe account has a key. Stop this, then: {also}bursar connect stripe"
+        ));
+    }
+    Ok(found)
+}
+
 pub fn cannot_listen(error: &anyhow::Error) -> Failure {
     Failure::new(Code::CannotListen, format!("{error:#}"))
         .help("choose another address: --listen 127.0.0.1:0")
@@ -77,11 +103,42 @@ pub fn cannot_listen(error: &anyhow::Error) -> Failure {
 
 /// Nothing was changed: the store, the policies or the account said no before anything began.
 pub fn cannot_start(error: &anyhow::Error) -> Failure {
-    let newer = error.chain().any(|cause| cause.to_string().contains("in use by another"));
-    let failure = Failure::new(Code::CannotStart, format!("{error:#}"));
-    if newer {
-        failure.help("one process owns a data directory; stop the other, or name another with --data-dir")
+    let why = causes(error);
+    let in_use = why.contains("in use by another");
+    Failure::new(Code::CannotStart, why).help(if in_use {
+        "one process owns a data directory; stop the other, or name another with --data-dir"
     } else {
-        failure
+        "bursar doctor says what is wrong with the configuration, the data directory and the policies"
+    })
+}
+
+/// The chain in one line. A cause that the words before it hold already is not said twice.
+fn causes(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told {
+        told if told.is_empty() => cause,
+        told if told.contains(&cause) => told,
+        told if cause.contains(&told) => cause,
+        told => format!("{told}: {cause}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let full = bursar_store::Error::Full("/d/bursar.lock: Permission denied (os error 13)".to_owned());
+        let twice = anyhow::Error::new(full).context("/d/bursar.lock: Permission denied (os error 13)");
+        assert_eq!(causes(&twice).matches("Permission denied").count(), 1, "{}", causes(&twice));
+        let two = anyhow::anyhow!("no such key").context("reading bursar.toml");
+        assert_eq!(causes(&two), "reading bursar.toml: no such key");
+    }
+
+    #[test]
+    fn who_cannot_start_is_told_what_to_try() {
+        for why in ["/d is in use by another process", "a migration is newer than this program"] {
+            assert!(cannot_start(&anyhow::anyhow!(why)).to_string().contains("help"), "{why}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use super::client::Client;
 use super::failure::Failure;
 use super::installation::{Identity, Installation};
 use super::output::Output;
-use crate::config::{self, CliOptions, Config, ConfigErrors, Environment};
+use crate::config::{self, CliOptions, Config, ConfigErrors, Environment, paths};
 
 pub struct Session {
     pub globals: Globals,
@@ -56,6 +56,26 @@ impl Session {
     /// Whether anything names an installation.
     pub fn names_installation(&self) -> bool {
         config::names_installation(&self.options(), &self.environment)
+    }
+
+    /// The demo that commands speak of where nothing names an installation and there is none in `own`.
+    pub fn demo_instead_of(&self, own: &Path) -> Option<PathBuf> {
+        let exists = |dir: &Path| dir.join(paths::DATABASE_NAME).is_file();
+        if self.names_installation() || exists(own) {
+            return None;
+        }
+        paths::demo_data_dir(&self.environment).filter(|dir| exists(dir))
+    }
+
+    /// Says whom a command is about that judges what `serve` would run, where people may think that it is their demo.
+    pub fn note_no_demo(&self, own: &Path) {
+        if let Some(demo) = self.demo_instead_of(own) {
+            self.output.note(format_args!(
+                "this is about what `bursar serve` would run, with its data in {}; the demo in {} has no configuration\n",
+                own.display(),
+                demo.display()
+            ));
+        }
     }
 
     pub fn options(&self) -> CliOptions {

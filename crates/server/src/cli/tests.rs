@@ -23,6 +23,7 @@ mode assist --playbook recovery
 mode automate --scope refunds --lane acct_1/live
 approvals list
 approvals list --status all --limit 100
+approvals list --status executed
 approvals show apreq_1 --json
 approvals approve apreq_1 --amount 640.00usd --yes --as controller
 approvals approve apreq_1 --dry-run
@@ -97,6 +98,7 @@ fn what_makes_no_sense_is_refused() {
         "approvals reject apreq_1",
         "approvals approve apreq_1 --amount 640.00",
         "approvals list --limit 0",
+        "approvals list --status bogus",
         "refund request ch_1 --amount -5usd --reason x",
         "sim fault add --route /v1/refunds --kind status",
         "sim fault add --route /v1/refunds --kind drop --effect true",
@@ -109,6 +111,24 @@ fn what_makes_no_sense_is_refused() {
         "completion cmd",
     ] {
         assert!(parse(line).is_err(), "bursar {line}");
+    }
+}
+
+#[test]
+fn help_is_a_command_too() {
+    for line in ["help", "help status", "help refund request"] {
+        let kind = parse(line).map(|_| ()).unwrap_err().kind();
+        assert_eq!(kind, clap::error::ErrorKind::DisplayHelp, "bursar {line}");
+    }
+}
+
+#[test]
+fn a_reason_is_words() {
+    for blank in ["", " ", "\n\t"] {
+        for command in ["refund request ch_1 --amount 5usd --yes", "approvals reject apreq_1"] {
+            let words = ["bursar"].into_iter().chain(command.split(' ')).chain(["--reason", blank]);
+            assert!(Cli::try_parse_from(words).is_err(), "{command} {blank:?}");
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod state;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use bursar_connectors::mail::listener::{Limits, MailListener};
 use bursar_connectors::mail::mailbox::{Capacity, Mailbox};
 use bursar_connectors::mail::{MailSettings, SmtpMail};
@@ -23,6 +24,7 @@ use tokio::task::JoinHandle;
 
 use crate::http::state::Demo;
 use crate::service::{self, Service, Start};
+use crate::setup;
 use state::Saved;
 
 /// How a demo is wanted; what is not given is as it was, else the default.
@@ -57,7 +59,8 @@ pub async fn start(
     wish: Wish,
     metrics: Option<metrics_exporter_prometheus::PrometheusHandle>,
 ) -> anyhow::Result<Running> {
-    state::make_data_dir(&wish.data_dir)?;
+    let data_dir = &wish.data_dir;
+    setup::make_data_dir(data_dir).with_context(|| format!("making {}", data_dir.display()))?;
     let mut saved = Saved::load_or_make(&wish.data_dir, wish.seed)?;
     let (stop, stopping) = tokio::sync::watch::channel(false);
     let stripe = open_stripe(&wish, &saved).await?;

@@ -66,15 +66,6 @@ impl Saved {
     }
 }
 
-/// Only this user looks in: tokens and the master key lie there. A directory that exists stays as it is.
-pub fn make_data_dir(path: &Path) -> anyhow::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).with_context(|| format!("making {}", path.display()))
-}
-
 /// The address asked for, else the port of last time, else the usual one; any free one where those are taken and nobody
 /// insisted.
 pub async fn bind(wanted: Option<SocketAddr>, last: Option<u16>, usual: u16) -> anyhow::Result<TcpListener> {

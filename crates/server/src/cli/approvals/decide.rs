@@ -38,7 +38,7 @@ pub struct RejectArgs {
     #[arg(value_name = "ID")]
     id: String,
     /// Why not; whoever asked will read it
-    #[arg(long)]
+    #[arg(long, value_parser = ask::reason)]
     reason: String,
     #[command(flatten)]
     identity: Identity,

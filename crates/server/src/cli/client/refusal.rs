@@ -17,6 +17,10 @@ pub fn failure(status: u16, body: &Value, request_id: Option<&str>) -> Failure {
     if code == Code::Busy && status == 503 {
         failure = failure.exits(Exit::Failed);
     }
+    // What was typed cannot be meant: that is wrong usage, whoever finds out.
+    if code == Code::RequestRefused && reason == "parameter_invalid" {
+        failure = failure.exits(Exit::Usage);
+    }
     if let Some(param) = said("param") {
         failure = failure.note("param", param);
     }
