@@ -23,9 +23,6 @@ pub struct BackfillArgs {
     identity: Identity,
 }
 
-/// As long as Stripe keeps events.
-const KEPT_S: u64 = 30 * 86_400;
-
 pub fn run(args: &BackfillArgs, session: &Session) -> Outcome {
     let client = session.client(&args.identity)?;
     runtime::block_on(async {

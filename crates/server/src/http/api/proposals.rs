@@ -59,7 +59,8 @@ pub async fn settle(
     caller.require(&[Role::Controller])?;
     let Body { value, bytes } = body;
     let path = format!("settle {proposal}");
-    let answer = async {
+    let (engine, speaker) = (state.engine.clone(), caller.clone());
+    let answer = move |_| async move {
         let (truth, word) = match (value.happened, value.object) {
             (true, object) => (Truth::Happened { object }, "done"),
             (false, None) => (Truth::DidNotHappen, "no_effect"),
@@ -70,14 +71,14 @@ pub async fn settle(
         };
         let settlement = Settlement {
             proposal: proposal.clone(),
-            person: caller.person.clone(),
-            name: caller.name.clone(),
-            roles: caller.roles.clone(),
+            person: speaker.person.clone(),
+            name: speaker.name.clone(),
+            roles: speaker.roles.clone(),
             truth,
             reason: value.reason.chars().take(REASON_CHARS_MAX).collect(),
-            method: caller.method.to_owned(),
+            method: speaker.method.to_owned(),
         };
-        state.engine.settle_by_hand(settlement).await?;
+        engine.settle_by_hand(settlement).await?;
         Ok((StatusCode::OK, json!({"object": "proposal", "id": proposal.as_str(), "state": word})))
     };
     once(&state, &caller, &headers, (&path, &bytes), answer).await

@@ -11,7 +11,7 @@ use crate::http::problem::Problem;
 use crate::http::state::AppState;
 
 /// Codes of HTTP answers: what each means and what to try. None of them moved money.
-const ANSWERS: [(&str, &str); 34] = [
+const ANSWERS: [(&str, &str); 35] = [
     (
         "already_voted",
         "One person has one vote on an approval, and yours was counted before. Others are still asked.",
