@@ -1,6 +1,8 @@
 //! What people change about the installation: modes, kill switches, people and their tokens, parked jobs. Each is an
 //! audited act.
 
+mod scope;
+
 use bursar_domain::actor::Actor;
 use bursar_domain::id::{PersonId, TokenId};
 use bursar_domain::mode::Mode;
@@ -90,16 +92,11 @@ impl Engine {
         .await
     }
 
-    /// Stops everything in a scope: `all`, `lane:…`, `playbook:…`, `agent:…`. A lane that is stopped keeps the events that
-    /// come and does nothing about them until the switch is reset.
+    /// Stops everything in a scope: `all`, `lane:…`, `playbook:…`, `agent:…`, `api_key:…`, `person:…`. A lane that is
+    /// stopped keeps the events that come and does nothing about them until the switch is reset. A scope that is nobody's is
+    /// refused: whoever throws a switch relies on it.
     pub async fn kill(&self, actor: &Actor, scope: &str, reason: &str) -> Result<()> {
-        let known = scope == "all"
-            || ["lane:", "playbook:", "agent:", "api_key:", "person:"]
-                .iter()
-                .any(|kind| scope.starts_with(kind));
-        if !known {
-            return Err(Error::invalid("scope", "a scope is all, lane:…, playbook:…, agent:… or api_key:…"));
-        }
+        self.check_scope(scope).await?;
         let (scope, reason, by) = (scope.to_owned(), reason.to_owned(), actor.key());
         let at = self.inner.clocks.machine().micros();
         let data = json!({"scope": scope, "reason": reason});

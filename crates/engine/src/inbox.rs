@@ -1,12 +1,15 @@
-//! What waits for people, and for whom: open approvals, tasks, executions in doubt.
+//! What waits for people, and for whom: open approvals, tasks, executions in doubt, work that gave up.
 
 use std::collections::{BTreeMap, HashSet};
 
 use bursar_domain::approval::{Voter, may_decide};
+use bursar_domain::case::CaseKey;
 use bursar_domain::id::{ApprovalId, CaseId};
+use bursar_domain::known::PastProposal;
 use bursar_domain::role::Role;
 use bursar_domain::time::BusinessTime;
-use bursar_store::{Db, approvals, cases, jobs, proposals, tasks};
+use bursar_store::cases::{self, Case, Filter};
+use bursar_store::{Db, approvals, jobs, proposals, tasks};
 use serde_json::Value;
 
 use crate::Result;
@@ -30,7 +33,7 @@ pub struct Waiting {
 /// More than this nobody works through in a day; lists and counts stop here.
 const WAITING_MAX: i64 = 200;
 
-/// Those who look when nobody can tell whether something happened.
+/// Those who look when nobody can tell whether something happened, or work on a case gave up.
 const LOOKS_INTO_DOUBT: [Role; 2] = [Role::Operator, Role::Controller];
 
 impl Engine {
@@ -108,6 +111,15 @@ impl Engine {
         let looks = viewer.roles.iter().any(|role| LOOKS_INTO_DOUBT.contains(role));
         let in_doubt = proposals::cases_in_doubt(db, WAITING_MAX).await?;
         found.extend(in_doubt.into_iter().map(|case| (case, looks)));
+        let filter =
+            Filter { state: Some("needs_person".to_owned()), limit: WAITING_MAX, ..Filter::default() };
+        let dead = jobs::dead(db, WAITING_MAX).await?;
+        for case in cases::list(db, self.inner.store.keyring(), &filter).await? {
+            let past = proposals::past(db, &case.id).await?;
+            if dead.iter().any(|job| is_about(job, &case, &past)) {
+                found.push((case.id, looks));
+            }
+        }
         Ok(found)
     }
 
@@ -128,4 +140,12 @@ impl Engine {
     pub fn lane_names(&self) -> Vec<(String, String)> {
         self.inner.lanes.all().into_iter().map(|open| (open.lane.to_string(), open.connection.name)).collect()
     }
+}
+
+/// Whether a job that gave up is work on a case: a decision about it, or an action of it.
+fn is_about(job: &jobs::Listed, case: &Case, past: &[PastProposal]) -> bool {
+    let key = serde_json::from_value::<CaseKey>(job.payload["key"].clone());
+    let decides = job.lane == case.lane && key.is_ok_and(|key| key == case.key);
+    let proposal = job.payload["proposal"].as_str();
+    decides || proposal.is_some_and(|id| past.iter().any(|past| past.id.as_str() == id))
 }

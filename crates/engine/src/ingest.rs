@@ -15,7 +15,8 @@ use crate::lanes::Open;
 use crate::quarantine::Origin;
 use crate::settings::Connection;
 use crate::start::Engine;
-use crate::{Error, Result};
+use crate::take::asks_stripe;
+use crate::{Error, Result, schedule};
 
 /// Which door an event came through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,7 +129,8 @@ impl Engine {
         let job = self.inner.lanes.get(lane).map(|_| NewJob {
             id: JobId::from_entropy(self.inner.entropy.id()),
             lane: lane.to_owned(),
-            kind: "event",
+            // What must be asked of Stripe first goes by itself, and holds up no other.
+            kind: if asks_stripe(event) { schedule::THIN_EVENT } else { schedule::EVENT },
             key: format!("{lane}:{}:{}", about.0, about.1),
             payload: serde_json::json!({"event": event.id.as_str()}),
             clock: Clock::Machine,

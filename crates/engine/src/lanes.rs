@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
 
 use bursar_domain::canonical::hash_hex;
 use bursar_domain::lane::Lane;
@@ -26,19 +27,43 @@ pub(crate) struct Open {
     pub(crate) connection: Connection,
 }
 
-#[derive(Debug, Default)]
+/// How soon work for a lane that may belong to a connection still to be made is tried again.
+const CONNECTED_LOOK_EVERY: Duration = Duration::from_secs(15);
+
+#[derive(Debug)]
 pub(crate) struct Lanes {
     open: RwLock<BTreeMap<String, Open>>,
+    /// Names of the configured connections.
+    configured: Vec<String>,
 }
 
 impl Lanes {
+    pub(crate) fn new(configured: &[Connection]) -> Self {
+        let configured = configured.iter().map(|connection| connection.name.clone()).collect();
+        Self { open: RwLock::default(), configured }
+    }
+
     pub(crate) fn get(&self, lane: &str) -> Option<Open> {
         self.open.read().unwrap_or_else(PoisonError::into_inner).get(lane).cloned()
     }
 
-    /// The lane, or an error that says that we hold no key for it.
+    /// The lane, or an error that says that we hold no key for it. While a connection is not made yet nobody can say so:
+    /// the lane may be its.
     pub(crate) fn require(&self, lane: &str) -> Result<Open> {
-        self.get(lane).ok_or_else(|| Error::not_found("lane with a key", lane))
+        if let Some(open) = self.get(lane) {
+            return Ok(open);
+        }
+        let open = self.all();
+        let waiting =
+            self.configured.iter().find(|name| !open.iter().any(|open| open.connection.name == **name));
+        Err(match waiting {
+            Some(name) => Error::Unavailable {
+                on: "Stripe",
+                why: format!("the connection `{name}` is not made yet, and {lane} may be its lane"),
+                after: CONNECTED_LOOK_EVERY,
+            },
+            None => Error::not_found("lane with a key", lane),
+        })
     }
 
     pub(crate) fn all(&self) -> Vec<Open> {
@@ -50,8 +75,10 @@ impl Lanes {
         self.get(lane).is_some_and(|open| open.connection.api_base.trim_end_matches('/') == STRIPE)
     }
 
-    fn insert(&self, open: Open) {
-        self.open.write().unwrap_or_else(PoisonError::into_inner).insert(open.lane.to_string(), open);
+    /// All lanes of a connection at once: whoever looks sees none of them, or its own and the connected ones.
+    fn insert(&self, opened: impl IntoIterator<Item = Open>) {
+        let named = opened.into_iter().map(|open| (open.lane.to_string(), open));
+        self.open.write().unwrap_or_else(PoisonError::into_inner).extend(named);
     }
 
     /// The mode of playbooks where nobody has set one.
@@ -84,12 +111,30 @@ impl Lanes {
                 .map_err(store_error)?;
             lane
         };
-        for account in &connection.connected {
-            let connected = Lane::new(account.clone(), lane.livemode);
-            let client = client.acting_for(account.as_str());
-            self.insert(Open { lane: connected, client, connection: connection.clone() });
-        }
-        self.insert(Open { lane: lane.clone(), client, connection: connection.clone() });
+        let connected = connection.connected.iter().map(|account| Open {
+            lane: Lane::new(account.clone(), lane.livemode),
+            client: client.acting_for(account.as_str()),
+            connection: connection.clone(),
+        });
+        let own = Open { lane: lane.clone(), client: client.clone(), connection: connection.clone() };
+        self.insert(connected.chain([own]).collect::<Vec<_>>());
         Ok(lane)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Fate;
+    use crate::still::{LANE, connection};
+
+    #[test]
+    fn a_lane_is_not_missing_while_a_connection_may_still_turn_out_to_be_it() {
+        let lanes = Lanes::new(&[connection("main")]);
+        let refused = lanes.require(LANE).unwrap_err();
+        assert!(matches!(refused.fate(1_000), Fate::Wait { counts: false, .. }), "{refused}");
+        assert!(refused.to_string().contains("`main`"), "{refused}");
+        let refused = Lanes::new(&[]).require(LANE).unwrap_err();
+        assert!(matches!(refused, Error::NotFound { .. }), "{refused}");
     }
 }

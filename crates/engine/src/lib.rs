@@ -21,6 +21,7 @@ mod govern;
 mod home_money;
 mod inbox;
 mod ingest;
+mod kept_events;
 mod lanes;
 mod mirror;
 mod poll;
@@ -33,6 +34,8 @@ mod schedule;
 mod settings;
 mod settle;
 mod start;
+#[cfg(test)]
+mod still;
 mod stripe_api;
 mod subject;
 mod submit;

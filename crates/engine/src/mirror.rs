@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use bursar_domain::time::BusinessTime;
+use bursar_store::Tx;
 use bursar_store::objects::{self, CameBy, Snapshot};
 use bursar_store::seal::Keyring;
-use bursar_store::{Db, Tx};
 use bursar_stripe::event::{Event, EventObject};
 use bursar_stripe::object::is_deleted;
 use serde_json::Value;
@@ -64,7 +64,6 @@ impl Engine {
     /// One object, from the mirror or from Stripe.
     pub(crate) async fn object(
         &self,
-        db: &mut Db,
         open: &Open,
         (kind, id): (&str, &str),
         freshness: Freshness,
@@ -72,22 +71,14 @@ impl Engine {
     ) -> Result<Found> {
         let lane = open.lane.to_string();
         let now = self.inner.clocks.business();
-        if let Freshness::Within(age) = freshness
-            && let Some(held) = objects::get(db, self.inner.store.keyring(), &lane, kind, id).await?
-        {
-            let as_of = BusinessTime::from_micros(held.version_at);
-            if held.deleted {
-                return Ok(Found::Gone { as_of });
-            }
-            if !held.stale && now.since(as_of) <= age {
-                return Ok(Found::Here { body: held.body, as_of });
-            }
-        }
+        let over = match self.look_in_mirror(&lane, (kind, id), freshness, now).await? {
+            Looked::Enough(found) => return Ok(found),
+            Looked::AskStripe { over } => over,
+        };
         let class = match freshness {
             Freshness::Now => Class::Action,
             Freshness::Within(_) => Class::Enrichment,
         };
-        let over = objects::version(db, &lane, kind, id).await?;
         match open.client.object(kind, id, class).await? {
             Some(body) if is_deleted(&body) => {
                 gathered.keep(&lane, kind, &body, now, over);
@@ -100,6 +91,40 @@ impl Engine {
             None => Ok(Found::Gone { as_of: now }),
         }
     }
+
+    /// Gives its reader back before anybody asks Stripe.
+    async fn look_in_mirror(
+        &self,
+        lane: &str,
+        (kind, id): (&str, &str),
+        freshness: Freshness,
+        now: BusinessTime,
+    ) -> Result<Looked> {
+        let mut db = self.inner.store.read().await?;
+        let Freshness::Within(age) = freshness else {
+            return Ok(Looked::AskStripe { over: objects::version(&mut db, lane, kind, id).await? });
+        };
+        let Some(held) = objects::get(&mut db, self.inner.store.keyring(), lane, kind, id).await? else {
+            return Ok(Looked::AskStripe { over: None });
+        };
+        let as_of = BusinessTime::from_micros(held.version_at);
+        Ok(if held.deleted {
+            Looked::Enough(Found::Gone { as_of })
+        } else if !held.stale && now.since(as_of) <= age {
+            Looked::Enough(Found::Here { body: held.body, as_of })
+        } else {
+            Looked::AskStripe { over: Some(held.version_at) }
+        })
+    }
+}
+
+/// What the mirror says.
+enum Looked {
+    Enough(Found),
+    /// Too little; `over` is the version it holds.
+    AskStripe {
+        over: Option<i64>,
+    },
 }
 
 /// An object that was read, as it is mirrored; nothing for one without id.

@@ -339,8 +339,15 @@ impl Engine {
         }))
     }
 
-    /// Checks the whole audit.
+    /// Checks the whole audit; one check at a time, for it reads everything at one moment.
     pub async fn verify_audit(&self) -> Result<audit::Report> {
+        let Ok(_alone) = self.inner.verifying.try_lock() else {
+            return Err(Error::Unavailable {
+                on: "the check of the audit",
+                why: "another one is under way".to_owned(),
+                after: std::time::Duration::from_secs(10),
+            });
+        };
         Ok(audit::verify(&mut self.inner.store.read().await?).await?)
     }
 
@@ -384,7 +391,7 @@ impl Engine {
         let (business, machine) = (self.inner.clocks.business(), self.inner.clocks.machine());
         let age_s = |at: i64| u64::try_from((machine.micros() - at).max(0) / 1_000_000).unwrap_or(0);
         let queue = jobs::depth(&mut db, business.micros(), machine.micros()).await?;
-        let (count, newest) = events::totals(&mut db).await?;
+        let (count, newest) = self.inner.kept_events.count(&mut db).await?;
         let (pending, oldest) = approvals::pending(&mut db).await?;
         let (head, _) = audit::head(&mut db).await?;
         let killed = modes::killed(&mut db).await?;

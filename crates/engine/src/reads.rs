@@ -2,7 +2,7 @@
 
 use bursar_domain::id::CaseId;
 use bursar_domain::known::{Answer, Known, Read};
-use bursar_store::{Db, proposals};
+use bursar_store::proposals;
 
 use crate::lanes::Open;
 use crate::mirror::{Found, Freshness, Gathered};
@@ -27,13 +27,13 @@ pub(crate) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Answers what `wanted` asks for until it asks for nothing more. True when everything asked is answered.
+    /// Answers what `wanted` asks for until it asks for nothing more. True when everything asked is answered. No reader
+    /// of the store is held while Stripe is asked: there are few of them, and Stripe may be slow.
     pub(crate) async fn settle(
         &mut self,
         known: &mut Known,
         wanted: impl Fn(&Known) -> Vec<Read>,
     ) -> Result<bool> {
-        let mut db = self.engine.inner.store.read().await?;
         for _ in 0..ROUNDS_MAX {
             let missing = known.missing(wanted(known));
             if missing.is_empty() {
@@ -43,18 +43,18 @@ impl Reader<'_> {
                 if objects_in(known) >= OBJECTS_MAX {
                     return Ok(false);
                 }
-                let answer = self.answer(&mut db, &read, known).await?;
+                let answer = self.answer(&read, known).await?;
                 known.answers.insert(read, answer);
             }
         }
         Ok(known.missing(wanted(known)).is_empty())
     }
 
-    async fn answer(&mut self, db: &mut Db, read: &Read, known: &Known) -> Result<Answer> {
+    async fn answer(&mut self, read: &Read, known: &Known) -> Result<Answer> {
         match read {
             Read::Object { kind, id } => {
                 let found =
-                    self.engine.object(db, self.open, (kind, id), self.freshness, &mut self.gathered).await?;
+                    self.engine.object(self.open, (kind, id), self.freshness, &mut self.gathered).await?;
                 Ok(match found {
                     Found::Here { body, as_of } => Answer::Object { value: body, as_of },
                     Found::Gone { as_of } => Answer::Gone { as_of },
@@ -77,7 +77,7 @@ impl Reader<'_> {
             }
             Read::CaseHistory => {
                 let proposals = match &self.case {
-                    Some(case) => proposals::past(db, case).await?,
+                    Some(case) => proposals::past(&mut self.engine.inner.store.read().await?, case).await?,
                     None => Vec::new(),
                 };
                 Ok(Answer::CaseHistory { proposals })
@@ -85,7 +85,8 @@ impl Reader<'_> {
             Read::Messages { customer } => {
                 let since = known.now.minus(std::time::Duration::from_secs(MESSAGES_BACK_DAYS * 86_400));
                 let lane = self.open.lane.to_string();
-                let sent = proposals::messages_since(db, &lane, customer, since.micros()).await?;
+                let mut db = self.engine.inner.store.read().await?;
+                let sent = proposals::messages_since(&mut db, &lane, customer, since.micros()).await?;
                 Ok(Answer::Messages { sent })
             }
         }

@@ -9,6 +9,7 @@ use bursar_store::jobs::{self, Claim, Clock, Counts, Job};
 use bursar_store::{Tx, modes};
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
@@ -20,11 +21,15 @@ use crate::{Error, Result};
 /// Longer than the longest a job can take: one request to Stripe and the reads around it.
 const LEASE: Duration = Duration::from_mins(4);
 /// The kind of job that an accepted event leaves.
-const EVENT: &str = "event";
+pub(crate) const EVENT: &str = "event";
+/// The same, where Stripe must be asked what the event is about: never in one hand with others.
+pub(crate) const THIN_EVENT: &str = "thin_event";
 /// Events that are taken in one commit at most.
 const EVENTS_TOGETHER: i64 = 64;
 /// Of events that did not go together, so many are run at a time.
 const ALONE_AT_A_TIME: usize = 4;
+/// The part of a lease in which jobs that share it are begun; what then is left is enough for any that has begun.
+const BEGIN_WITHIN: Duration = Duration::from_mins(2);
 /// How soon a timer of simulated time is noticed.
 const TICK: Duration = Duration::from_millis(200);
 
@@ -33,6 +38,8 @@ pub(crate) async fn run(engine: Engine) {
     let slots = Arc::new(Semaphore::new(engine.inner.settings.workers.max(1)));
     let mut stopping = engine.stopping();
     while !engine.is_stopping() {
+        // Counted from before the claim, so that no lease is shorter than it seems.
+        let begin_until = Instant::now() + BEGIN_WITHIN;
         let claimed = match claim(&engine, &slots).await {
             Ok(jobs) => jobs,
             Err(error) => {
@@ -45,7 +52,7 @@ pub(crate) async fn run(engine: Engine) {
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
             let engine_ = engine.clone();
             let work = async move {
-                run_share(&engine_, jobs).await;
+                run_share(&engine_, jobs, begin_until).await;
                 drop(slot);
                 engine_.inner.work.notify_one();
             };
@@ -92,7 +99,7 @@ async fn claim(engine: &Engine, slots: &Semaphore) -> Result<Claimed> {
                 // A line of nothing but events: they share a slot and a commit, so more of them are welcome.
                 let full = i64::try_from(claimed.len()) == Ok(claim.limit);
                 if full && claimed.iter().all(|job| job.kind == EVENT) {
-                    let more = Claim { limit: EVENTS_TOGETHER - claim.limit, ..claim };
+                    let more = Claim { limit: room_for_more(claim.limit), ..claim };
                     claimed.extend(jobs::claim_more(tx, more, EVENT).await?);
                 }
                 hold_stopped(tx, claimed).await
@@ -101,6 +108,11 @@ async fn claim(engine: &Engine, slots: &Semaphore) -> Result<Claimed> {
         })
         .await
         .map_err(store_error)
+}
+
+/// How many events fit beside so many; never fewer than none, which a database may read as any number.
+fn room_for_more(claimed: i64) -> i64 {
+    (EVENTS_TOGETHER - claimed).max(0)
 }
 
 /// What a kill switch stops goes out of the line in the commit of the claim: no worker sees it, and whoever resets the
@@ -125,13 +137,34 @@ fn shares(claimed: Vec<Job>) -> Vec<Vec<Job>> {
     shares
 }
 
-async fn run_share(engine: &Engine, jobs: Vec<Job>) {
+async fn run_share(engine: &Engine, jobs: Vec<Job>, begin_until: Instant) {
     for job in &jobs {
         count_wait(engine, job);
     }
     let alone = if jobs.len() > 1 { run_together(engine, jobs).await } else { jobs };
-    let each = alone.iter().map(|job| run_one(engine, job).instrument(span_of(job)));
+    let each = alone.iter().map(|job| async move {
+        if Instant::now() < begin_until {
+            run_one(engine, job).instrument(span_of(job)).await;
+        } else {
+            hand_back(engine, job).await;
+        }
+    });
     stream::iter(each).for_each_concurrent(ALONE_AT_A_TIME, |one| one).await;
+}
+
+/// Leaves a job to be claimed anew, as if it had not been: most of its lease went to others.
+async fn hand_back(engine: &Engine, job: &Job) {
+    let job_ = job.clone();
+    let back = engine.inner.store.write(move |tx| {
+        async move {
+            jobs::put_back(tx, &job_, job_.clock, job_.due_at, "others took its time", Counts::No).await
+        }
+        .boxed()
+    });
+    if let Err(error) = back.await.map_err(store_error) {
+        tracing::warn!(job = %job.id, %error, "a job waits for its lease to run out");
+    }
+    engine.inner.work.notify_one();
 }
 
 /// Gives back those that want to be run one by one.
@@ -181,7 +214,7 @@ fn count_wait(engine: &Engine, job: &Job) {
 
 async fn perform(engine: &Engine, job: &Job) -> Result<()> {
     match job.kind.as_str() {
-        EVENT => engine.take_event(job).await,
+        EVENT | THIN_EVENT => engine.take_event(job).await,
         "decide" | "timer" => engine.decide(job).await,
         "execute" => engine.execute(job).await,
         "expire" => engine.expire(job).await,
@@ -205,7 +238,10 @@ async fn settle(engine: &Engine, job: &Job, error: &Error) -> Result<()> {
             async move {
                 match fate {
                     Fate::Leave => Ok(()),
-                    Fate::Park => jobs::park(tx, &job, &why).await,
+                    Fate::Park => {
+                        jobs::park(tx, &job, &why).await?;
+                        blocked::give_up(tx, &keyring, &job, &why, (business, now)).await
+                    }
                     Fate::Wait { after, counts } => {
                         let after = i64::try_from(after.as_micros()).unwrap_or(i64::MAX);
                         let counts = if counts { Counts::Yes } else { Counts::No };
@@ -222,3 +258,6 @@ async fn settle(engine: &Engine, job: &Job, error: &Error) -> Result<()> {
         .await
         .map_err(store_error)
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,7 @@ use crate::clock::{ClockTrust, Clocks, Latest};
 use crate::crash_point::CrashPoints;
 use crate::entropy::Entropy;
 use crate::feed::{Feed, FeedItem};
+use crate::kept_events::KeptEvents;
 use crate::lanes::Lanes;
 use crate::settings::{Separation, Settings};
 use crate::submit::portal::Handover;
@@ -47,6 +48,9 @@ pub(crate) struct Inner {
     pub(crate) feed: Feed,
     pub(crate) handover: Handover,
     pub(crate) crash_points: CrashPoints,
+    pub(crate) kept_events: KeptEvents,
+    /// Held while the whole audit is checked.
+    pub(crate) verifying: tokio::sync::Mutex<()>,
     /// Rung when work was queued.
     pub(crate) work: Notify,
     stop: watch::Sender<bool>,
@@ -71,8 +75,8 @@ impl Engine {
             store,
             clocks,
             entropy,
+            lanes: Lanes::new(&settings.connections),
             settings,
-            lanes: Lanes::default(),
             installation,
             policy: RwLock::new(Arc::new(policy)),
             latest,
@@ -80,6 +84,8 @@ impl Engine {
             feed: Feed::default(),
             handover: Handover::default(),
             crash_points: CrashPoints::default(),
+            kept_events: KeptEvents::default(),
+            verifying: tokio::sync::Mutex::default(),
             work: Notify::new(),
             stop: watch::channel(false).0,
             tasks: tokio::sync::Mutex::default(),

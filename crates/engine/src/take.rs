@@ -21,11 +21,21 @@ use crate::{Error, Result};
 /// Stripe's clock and ours may differ by this much before its word needs a second look.
 const AHEAD_S_MAX: i64 = 300;
 
+/// An event, and the job that brought it.
+struct InHand {
+    job: Job,
+    event: Event,
+}
+
 /// What an event comes to, before it is written.
 struct Taken {
     job: Job,
+    signal: String,
     seen: Seen,
-    follow_up: Vec<NewJob>,
+    /// Each playbook that wants to hear of it, by name.
+    wakes: Vec<(&'static str, Wakes)>,
+    /// What Stripe's word on a request for approval leads to.
+    decided: Option<NewJob>,
 }
 
 /// What an event shows of its object.
@@ -50,8 +60,10 @@ impl Engine {
         let stored =
             events::get(&mut db, &job.lane, id).await?.ok_or_else(|| Error::not_found("event", id))?;
         let event = self.open_event(&mut db, &stored).await?;
-        let taken = self.look_at(&mut db, job, &event).await?;
+        // Stripe may have to be asked now, and be slow.
         drop(db);
+        let batch = [InHand { job: job.clone(), event }];
+        let taken = self.look_at(&batch[0], &batch).await?;
         self.keep_taken(vec![taken]).await
     }
 
@@ -68,36 +80,38 @@ impl Engine {
     }
 
     async fn take_together(&self, jobs: &[Job]) -> Result<Vec<Job>> {
-        let names: Vec<(&str, &str)> = jobs.iter().map(|job| (job.lane.as_str(), event_id(job))).collect();
-        let mut db = self.inner.store.read().await?;
-        let stored = events::get_many(&mut db, &names).await?;
-        let (mut taken, mut alone) = (Vec::with_capacity(jobs.len()), Vec::new());
-        for (job, stored) in jobs.iter().zip(stored) {
-            match self.look_without_asking(&mut db, job, stored).await {
-                Ok(Some(one)) => taken.push(one),
-                Ok(None) | Err(_) => alone.push(job.clone()),
+        let (batch, mut alone) = self.open_together(jobs).await?;
+        let mut taken = Vec::with_capacity(batch.len());
+        for one in &batch {
+            match self.look_at(one, &batch).await {
+                Ok(one) => taken.push(one),
+                Err(_) => alone.push(one.job.clone()),
             }
         }
-        drop(db);
         if !taken.is_empty() {
             self.keep_taken(taken).await?;
         }
         Ok(alone)
     }
 
-    /// Nothing where the event is not held, or its object must be asked of Stripe.
-    async fn look_without_asking(
-        &self,
-        db: &mut Db,
-        job: &Job,
-        stored: Option<Stored>,
-    ) -> Result<Option<Taken>> {
-        let Some(stored) = stored else { return Ok(None) };
-        let event = self.open_event(db, &stored).await?;
-        match event.object {
-            EventObject::Thin { .. } => Ok(None),
-            EventObject::Snapshot { .. } => self.look_at(db, job, &event).await.map(Some),
+    /// The events of many jobs; and the jobs whose event is not held, cannot be opened, or is about something that must be
+    /// asked of Stripe.
+    async fn open_together(&self, jobs: &[Job]) -> Result<(Vec<InHand>, Vec<Job>)> {
+        let names: Vec<(&str, &str)> = jobs.iter().map(|job| (job.lane.as_str(), event_id(job))).collect();
+        let mut db = self.inner.store.read().await?;
+        let stored = events::get_many(&mut db, &names).await?;
+        let (mut batch, mut alone) = (Vec::with_capacity(jobs.len()), Vec::new());
+        for (job, stored) in jobs.iter().zip(stored) {
+            let event = match stored {
+                Some(stored) => self.open_event(&mut db, &stored).await.ok(),
+                None => None,
+            };
+            match event {
+                Some(event) if !asks_stripe(&event) => batch.push(InHand { job: job.clone(), event }),
+                _ => alone.push(job.clone()),
+            }
         }
+        Ok((batch, alone))
     }
 
     async fn open_event(&self, db: &mut Db, stored: &Stored) -> Result<Event> {
@@ -105,66 +119,49 @@ impl Engine {
         Event::parse(&body).map_err(|error| Error::Broken(format!("{}: {error}", stored.id)))
     }
 
-    async fn look_at(&self, db: &mut Db, job: &Job, event: &Event) -> Result<Taken> {
+    /// `batch` is what is taken in the same commit: what it says counts as known.
+    async fn look_at(&self, InHand { job, event }: &InHand, batch: &[InHand]) -> Result<Taken> {
         let listeners: Vec<&Playbook> = bursar_playbooks::ALL
             .iter()
             .copied()
             .filter(|playbook| playbook.events.contains(&event.occurrence()))
             .collect();
+        let wanted = !listeners.is_empty();
         let mut seen = match &event.object {
             EventObject::Snapshot { object, .. } => {
-                self.see_snapshot(db, &job.lane, event, (object, !listeners.is_empty())).await?
+                self.see_snapshot(&job.lane, event, (object, wanted)).await?
             }
             EventObject::Thin { .. } => {
-                let wanted = !listeners.is_empty() || event.object_kind() == Some(REFUND);
-                self.see_thin(db, &job.lane, event, wanted).await?
+                self.see_thin(&job.lane, event, wanted || event.object_kind() == Some(REFUND)).await?
             }
         };
-        let mut follow_up = Vec::new();
+        let mut wakes = Vec::new();
         if let Some(mut object) = seen.object.take() {
             self.notice_reversal(&job.lane, &object).await?;
-            if !listeners.is_empty() {
-                self.name_customer(db, &job.lane, &mut object).await?;
-                follow_up = self.wake(db, &job.lane, (event.occurrence(), &object), &listeners).await?;
+            if wanted {
+                self.name_customer(&job.lane, &mut object, batch).await?;
             }
+            let signal = Signal::Event { kind: event.occurrence(), object: &object };
+            wakes.extend(listeners.iter().map(|playbook| (playbook.name, (playbook.trigger)(&signal))));
         }
-        if let Some(open) = self.inner.lanes.get(&job.lane) {
-            follow_up.extend(self.heard_from_stripes_people(db, &open.lane, event).await?);
-        }
-        Ok(Taken { job: job.clone(), seen, follow_up })
-    }
-
-    /// The decisions that an event asks of those who listen to it.
-    async fn wake(
-        &self,
-        db: &mut Db,
-        lane: &str,
-        (kind, object): (&str, &Value),
-        listeners: &[&Playbook],
-    ) -> Result<Vec<NewJob>> {
-        let mut wanted = Vec::new();
-        for playbook in listeners {
-            match (playbook.trigger)(&Signal::Event { kind, object }) {
-                Wakes::Nothing => {}
-                Wakes::Case { key, opens } => wanted.push((key, opens)),
-                Wakes::OpenCasesOf { customer } => {
-                    let open = cases::open_of_customer(db, lane, playbook.name, &customer).await?;
-                    wanted.extend(open.into_iter().map(|key| (key, false)));
-                }
-            }
-        }
-        Ok(wanted.into_iter().map(|(key, opens)| self.decide_job(lane, &key, kind, opens)).collect())
+        let decided = match self.inner.lanes.get(&job.lane) {
+            Some(open) => self.heard_from_stripes_people(&open.lane, event).await?,
+            None => None,
+        };
+        Ok(Taken { job: job.clone(), signal: event.occurrence().to_owned(), seen, wakes, decided })
     }
 
     /// A whole object comes with it. Nobody is woken about a change for which a thin event woke them already.
     async fn see_snapshot(
         &self,
-        db: &mut Db,
         lane: &str,
         event: &Event,
         (object, wanted): (&Value, bool),
     ) -> Result<Seen> {
-        let told = wanted && events::is_read_for(db, lane, event.id.as_str()).await?;
+        let told = wanted && {
+            let mut db = self.inner.store.read().await?;
+            events::is_read_for(&mut db, lane, event.id.as_str()).await?
+        };
         let heard = !told && (wanted || event.object_kind() == Some(REFUND));
         let now = self.inner.clocks.business();
         let foreign_version = event.api_version.as_deref() != Some(bursar_stripe::api_version::PINNED);
@@ -178,9 +175,10 @@ impl Engine {
 
     async fn keep_taken(&self, taken: Vec<Taken>) -> Result<()> {
         let (keyring, at) = (self.inner.store.keyring().clone(), self.inner.clocks.machine().micros());
-        let woke = taken.iter().any(|one| !one.follow_up.is_empty());
+        let engine = self.clone();
         self.pass(CrashPoint::EventTaken).await;
-        self.inner
+        let woke = self
+            .inner
             .store
             .write(move |tx| {
                 async move {
@@ -196,10 +194,13 @@ impl Engine {
                             objects::mark_stale(tx, &snapshot.lane, &snapshot.kind, &snapshot.id).await?;
                         }
                     }
+                    let mut follow_up = Vec::new();
                     for one in &taken {
                         one.note_what_was_not_seen(tx).await?;
+                        follow_up.extend(engine.follow_up(tx, one).await?);
                     }
-                    jobs::add_many(tx, taken.iter().flat_map(|one| &one.follow_up)).await
+                    jobs::add_many(tx, follow_up.iter()).await?;
+                    Ok(!follow_up.is_empty())
                 }
                 .boxed()
             })
@@ -211,12 +212,48 @@ impl Engine {
         Ok(())
     }
 
-    /// A dispute names its charge only: whose it is, the mirror knows.
-    async fn name_customer(&self, db: &mut Db, lane: &str, object: &mut Value) -> Result<()> {
+    /// The decisions that an event leads to. Which cases are open is asked where nothing can come between: a case that was
+    /// opened a moment ago hears of it too.
+    async fn follow_up(&self, tx: &mut Tx, taken: &Taken) -> bursar_store::Result<Vec<NewJob>> {
+        let lane = &taken.job.lane;
+        let mut wanted = Vec::new();
+        for (playbook, wakes) in &taken.wakes {
+            match wakes {
+                Wakes::Nothing => {}
+                Wakes::Case { key, opens } => wanted.push((key.clone(), *opens)),
+                Wakes::OpenCasesOf { customer } => {
+                    let open = cases::open_of_customer(tx, lane, playbook, customer).await?;
+                    wanted.extend(open.into_iter().map(|key| (key, false)));
+                }
+            }
+        }
+        let decide = |(key, opens)| self.decide_job(lane, &key, &taken.signal, opens);
+        Ok(wanted.into_iter().map(decide).chain(taken.decided.clone()).collect())
+    }
+
+    /// A dispute names its charge only: whose it is, the events beside it or the mirror know.
+    async fn name_customer(&self, lane: &str, object: &mut Value, batch: &[InHand]) -> Result<()> {
         let charge = object.get("charge").and_then(Value::as_str).map(str::to_owned);
         let (Some(charge), true) = (charge, object["object"] == "dispute") else { return Ok(()) };
-        let held = objects::get(db, self.inner.store.keyring(), lane, "charge", &charge).await?;
-        if let Some(customer) = held.and_then(|held| held.body.get("customer").cloned()) {
+        let beside =
+            batch.iter().filter(|one| one.job.lane == lane).find_map(|one| match &one.event.object {
+                EventObject::Snapshot { object, .. }
+                    if one.event.object_kind() == Some("charge")
+                        && one.event.object_id() == Some(charge.as_str()) =>
+                {
+                    Some(object.clone())
+                }
+                _ => None,
+            });
+        let held = match beside {
+            Some(held) => Some(held),
+            None => {
+                let mut db = self.inner.store.read().await?;
+                let held = objects::get(&mut db, self.inner.store.keyring(), lane, "charge", &charge).await?;
+                held.map(|held| held.body)
+            }
+        };
+        if let Some(customer) = held.and_then(|held| held.get("customer").cloned()) {
             object["charge"] = json!({"id": charge, "object": "charge", "customer": customer});
         }
         Ok(())
@@ -236,6 +273,14 @@ impl Taken {
     }
 }
 
+/// Whether what an event is about must be asked of Stripe before the event can be taken.
+pub(crate) fn asks_stripe(event: &Event) -> bool {
+    matches!(event.object, EventObject::Thin { .. })
+}
+
 fn event_id(job: &Job) -> &str {
     job.payload["event"].as_str().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,11 +38,15 @@ CREATE TABLE events (
     audit_id TEXT NOT NULL,
     -- What became of the object that a thin event refers to: `read`, `gone`, or `left` to the snapshot event.
     resolved TEXT,
-    PRIMARY KEY (lane, id)
+    -- The id first: people type it without a lane.
+    PRIMARY KEY (id, lane)
 );
 CREATE INDEX events_by_audit ON events (audit_id);
-CREATE INDEX events_by_time ON events (lane, created_s, id);
-CREATE INDEX events_by_request ON events (lane, request_key) WHERE request_key IS NOT NULL;
+CREATE INDEX events_by_creation ON events (created_s, id);
+CREATE INDEX events_by_type ON events (type, created_s, id);
+CREATE INDEX events_by_object ON events (object_id, created_s, id);
+CREATE INDEX events_by_receipt ON events (received_at);
+CREATE INDEX events_by_request ON events (lane, request_key, created_s) WHERE request_key IS NOT NULL;
 CREATE INDEX events_by_snapshot ON events (lane, snapshot_event) WHERE snapshot_event IS NOT NULL;
 
 CREATE TABLE quarantine (
@@ -65,6 +69,7 @@ CREATE TABLE quarantine (
 );
 CREATE UNIQUE INDEX quarantine_once ON quarantine (sameness, reason);
 CREATE INDEX quarantine_by_state ON quarantine (state);
+CREATE INDEX quarantine_by_receipt ON quarantine (received_at);
 
 CREATE TABLE jobs (
     id TEXT PRIMARY KEY,
@@ -85,6 +90,7 @@ CREATE TABLE jobs (
 );
 CREATE INDEX jobs_due ON jobs (state, clock, due_at, id);
 CREATE INDEX jobs_by_key ON jobs (key, state);
+CREATE INDEX jobs_dead ON jobs (state, created_at) WHERE state = 'dead';
 
 CREATE TABLE objects (
     lane TEXT NOT NULL,
@@ -123,9 +129,12 @@ CREATE TABLE cases (
     details BLOB NOT NULL
 );
 CREATE UNIQUE INDEX cases_open_once ON cases (lane, playbook, object_kind, object_id) WHERE closed_at IS NULL;
-CREATE INDEX cases_by_object ON cases (object_id);
-CREATE INDEX cases_by_customer ON cases (lane, customer);
+CREATE INDEX cases_by_object ON cases (object_id, updated_at, id);
+CREATE INDEX cases_by_customer ON cases (customer, updated_at, id);
+CREATE INDEX cases_by_state ON cases (state, updated_at, id);
 CREATE INDEX cases_by_update ON cases (updated_at, id);
+CREATE INDEX cases_open ON cases (updated_at, id) WHERE closed_at IS NULL;
+CREATE INDEX cases_open_counted ON cases (state, playbook, closed_at) WHERE closed_at IS NULL;
 
 CREATE TABLE timeline (
     id TEXT PRIMARY KEY,
@@ -217,6 +226,7 @@ CREATE TABLE approvals (
 );
 CREATE UNIQUE INDEX approvals_by_proposal ON approvals (proposal_id);
 CREATE INDEX approvals_by_state ON approvals (state, opened_at, id);
+CREATE INDEX approvals_by_time ON approvals (opened_at, id);
 
 CREATE TABLE votes (
     id TEXT PRIMARY KEY,
@@ -293,6 +303,7 @@ CREATE TABLE tasks (
     body BLOB NOT NULL
 );
 CREATE INDEX tasks_by_case ON tasks (case_id);
+CREATE INDEX tasks_open ON tasks (created_at, id) WHERE state = 'open';
 
 CREATE TABLE audit (
     id TEXT PRIMARY KEY,
@@ -402,6 +413,7 @@ CREATE TABLE gaps (
     -- How many of each type.
     held TEXT NOT NULL
 );
+CREATE INDEX gaps_by_time ON gaps (found_at);
 
 -- Requests that carried an Idempotency-Key of their own: what they filed, in the commit that filed it, and what they
 -- were answered.

@@ -90,8 +90,12 @@ fn from_row(row: &Row) -> Result<Approval> {
     })
 }
 
+fn select(tail: &str) -> String {
+    format!("SELECT {COLUMNS} FROM approvals {tail}")
+}
+
 async fn one(db: &mut Db, tail: &str, value: &str) -> Result<Option<Approval>> {
-    let rows = db.built(format!("SELECT {COLUMNS} FROM approvals {tail}"), params![value]).await?;
+    let rows = db.built(select(tail), params![value]).await?;
     rows.first().map(from_row).transpose()
 }
 
@@ -110,12 +114,19 @@ pub async fn list(
     before: Option<(i64, &str)>,
     limit: i64,
 ) -> Result<Vec<Approval>> {
-    let tail =
-        "WHERE ($1 IS NULL OR state = $1) AND ($2 IS NULL OR opened_at < $2 OR (opened_at = $2 AND id < $3))
-                ORDER BY opened_at DESC, id DESC LIMIT $4";
-    let sql = format!("SELECT {COLUMNS} FROM approvals {tail}");
-    let (at, id) = (before.map(|(at, _)| at), before.map(|(_, id)| id));
-    db.built(sql, params![state, at, id, limit]).await?.iter().map(from_row).collect()
+    let (at, id) = before.unwrap_or((i64::MAX, ""));
+    let rows = match state {
+        None => {
+            let tail = "WHERE (opened_at, id) < ($1, $2) ORDER BY opened_at DESC, id DESC LIMIT $3";
+            db.built(select(tail), params![at, id, limit]).await?
+        }
+        Some(state) => {
+            let tail =
+                "WHERE state = $1 AND (opened_at, id) < ($2, $3) ORDER BY opened_at DESC, id DESC LIMIT $4";
+            db.built(select(tail), params![state, at, id, limit]).await?
+        }
+    };
+    rows.iter().map(from_row).collect()
 }
 
 /// Those that were approved and whose proposal came to `outcome`; order and `before` as in [`list`].

@@ -4,6 +4,8 @@
 mod rows;
 mod verify;
 
+use std::collections::HashSet;
+
 use bursar_domain::audit::{Commitment, Entry, GENESIS, chain_hash};
 use bursar_domain::id::AuditId;
 use serde_json::Value as Json;
@@ -87,12 +89,26 @@ impl Stored {
     }
 }
 
-/// Newest first.
+/// Newest first: what waits for the sealer, then the chain from its end; with a number, the chain before it.
 pub async fn newest(db: &mut Db, limit: i64, before_seq: Option<i64>) -> Result<Vec<Stored>> {
-    let sql = "SELECT id, seq, hash, body FROM audit
-               WHERE $1 IS NULL OR seq < $1
-               ORDER BY at DESC, writer_seq DESC LIMIT $2";
-    db.all(sql, params![before_seq, limit]).await?.iter().map(Stored::from_row).collect()
+    let mut found = match before_seq {
+        Some(_) => Vec::new(),
+        None => {
+            let sql = "SELECT id, seq, hash, body FROM audit WHERE seq IS NULL
+                       ORDER BY at DESC, writer_seq DESC LIMIT $1";
+            db.all(sql, params![limit]).await?
+        }
+    };
+    let waiting: HashSet<String> = found.iter().map(|row| row.text("id")).collect::<Result<_>>()?;
+    let room = limit.saturating_sub(i64::try_from(found.len()).unwrap_or(i64::MAX)).max(0);
+    let sql = "SELECT id, seq, hash, body FROM audit WHERE seq < $1 ORDER BY seq DESC LIMIT $2";
+    for row in db.all(sql, params![before_seq.unwrap_or(i64::MAX), room]).await? {
+        // Sealed between the two looks: it stands there already.
+        if !waiting.contains(&row.text("id")?) {
+            found.push(row);
+        }
+    }
+    found.iter().map(Stored::from_row).collect()
 }
 
 /// Sealed entries after a number, oldest first: for export.

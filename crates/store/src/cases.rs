@@ -186,15 +186,7 @@ pub struct Filter {
 
 /// Last changed first.
 pub async fn list(db: &mut Db, keyring: &Keyring, filter: &Filter) -> Result<Vec<Case>> {
-    let tail = "WHERE ($1 IS NULL OR object_id = $1) AND ($2 IS NULL OR customer = $2)
-                AND ($3 IS NULL OR playbook = $3)
-                AND ($4 IS NULL OR state = $4 OR ($4 = 'open' AND closed_at IS NULL))
-                AND ($5 IS NULL OR updated_at < $5 OR (updated_at = $5 AND id < $6))
-                ORDER BY updated_at DESC, id DESC LIMIT $7";
-    let (before_at, before_id) = match &filter.before {
-        Some((at, id)) => (Some(*at), Some(id.as_str())),
-        None => (None, None),
-    };
+    let (before_at, before_id) = filter.before.as_ref().map_or((i64::MAX, ""), |(at, id)| (*at, id.as_str()));
     let params = params![
         filter.object.as_deref(),
         filter.customer.as_deref(),
@@ -204,8 +196,39 @@ pub async fn list(db: &mut Db, keyring: &Keyring, filter: &Filter) -> Result<Vec
         before_id,
         filter.limit
     ];
-    let rows = db.built(select(tail), params).await?;
+    let rows = db.built(select(led(filter)), params).await?;
     many(db, keyring, rows).await
+}
+
+/// One text for what narrows a listing most, so that its index is used; the rest is looked at row by row.
+fn led(filter: &Filter) -> &'static str {
+    match (&filter.object, &filter.customer, filter.state.as_deref()) {
+        (Some(_), _, _) => {
+            "WHERE object_id = $1 AND ($2 IS NULL OR customer = $2) AND ($3 IS NULL OR playbook = $3)
+             AND ($4 IS NULL OR state = $4 OR ($4 = 'open' AND closed_at IS NULL)) AND (updated_at, id) < ($5, $6)
+             ORDER BY updated_at DESC, id DESC LIMIT $7"
+        }
+        (None, Some(_), _) => {
+            "WHERE customer = $2 AND ($1 IS NULL OR object_id = $1) AND ($3 IS NULL OR playbook = $3)
+             AND ($4 IS NULL OR state = $4 OR ($4 = 'open' AND closed_at IS NULL)) AND (updated_at, id) < ($5, $6)
+             ORDER BY updated_at DESC, id DESC LIMIT $7"
+        }
+        (None, None, Some("open")) => {
+            "WHERE closed_at IS NULL AND $4 = 'open' AND ($1 IS NULL OR object_id = $1)
+             AND ($2 IS NULL OR customer = $2) AND ($3 IS NULL OR playbook = $3) AND (updated_at, id) < ($5, $6)
+             ORDER BY updated_at DESC, id DESC LIMIT $7"
+        }
+        (None, None, Some(_)) => {
+            "WHERE state = $4 AND ($1 IS NULL OR object_id = $1) AND ($2 IS NULL OR customer = $2)
+             AND ($3 IS NULL OR playbook = $3) AND (updated_at, id) < ($5, $6)
+             ORDER BY updated_at DESC, id DESC LIMIT $7"
+        }
+        (None, None, None) => {
+            "WHERE ($3 IS NULL OR playbook = $3) AND ($1 IS NULL OR object_id = $1)
+             AND ($2 IS NULL OR customer = $2) AND ($4 IS NULL OR state = $4) AND (updated_at, id) < ($5, $6)
+             ORDER BY updated_at DESC, id DESC LIMIT $7"
+        }
+    }
 }
 
 /// Open cases by state, for the inbox's badges.

@@ -341,16 +341,27 @@ pub struct Filter {
 
 /// Newest first.
 pub async fn list(db: &mut Db, filter: &Filter) -> Result<Vec<Stored>> {
-    let tail = "WHERE ($1 IS NULL OR type = $1) AND ($2 IS NULL OR object_id = $2)
-                AND ($3 IS NULL OR created_s < $3 OR (created_s = $3 AND id < $4))
-                ORDER BY created_s DESC, id DESC LIMIT $5";
-    let (before_s, before_id) = match &filter.before {
-        Some((created_s, id)) => (Some(*created_s), Some(id.as_str())),
-        None => (None, None),
+    let (before_s, before_id) =
+        filter.before.as_ref().map_or((i64::MAX, ""), |(created_s, id)| (*created_s, id.as_str()));
+    let mut params = params![before_s, before_id, filter.limit].to_vec();
+    // One text for each way to ask, so that each has its index.
+    let tail = match (&filter.object_id, &filter.kind) {
+        (None, None) => "WHERE (created_s, id) < ($1, $2) ORDER BY created_s DESC, id DESC LIMIT $3",
+        (None, Some(kind)) => {
+            params.push(kind.into());
+            "WHERE type = $4 AND (created_s, id) < ($1, $2) ORDER BY created_s DESC, id DESC LIMIT $3"
+        }
+        (Some(object), None) => {
+            params.push(object.into());
+            "WHERE object_id = $4 AND (created_s, id) < ($1, $2) ORDER BY created_s DESC, id DESC LIMIT $3"
+        }
+        (Some(object), Some(kind)) => {
+            params.extend([Value::from(object), kind.into()]);
+            "WHERE object_id = $4 AND type = $5 AND (created_s, id) < ($1, $2)
+             ORDER BY created_s DESC, id DESC LIMIT $3"
+        }
     };
-    let params =
-        params![filter.kind.as_deref(), filter.object_id.as_deref(), before_s, before_id, filter.limit];
-    db.built(select(tail), params).await?.iter().map(Stored::from_row).collect()
+    db.built(select(tail), &params).await?.iter().map(Stored::from_row).collect()
 }
 
 /// Whether an event caused by one of our requests has arrived: the universal look-up.
@@ -392,10 +403,16 @@ pub async fn is_read_for(db: &mut Db, lane: &str, snapshot: &str) -> Result<bool
     Ok(db.number(sql, params![lane, snapshot]).await? > 0)
 }
 
-/// How many are kept, and when the newest came in (machine time).
-pub async fn totals(db: &mut Db) -> Result<(i64, Option<i64>)> {
-    let row = db.first("SELECT COUNT(*) AS n, MAX(received_at) AS newest FROM events", &[]).await?;
-    row.map_or(Ok((0, None)), |row| Ok((row.int("n")?, row.opt_int("newest")?)))
+/// How many came in after a moment and up to another (machine time). Only those are looked at.
+pub async fn count_received(db: &mut Db, after: i64, up_to: i64) -> Result<i64> {
+    let sql = "SELECT COUNT(*) FROM events WHERE received_at > $1 AND received_at <= $2";
+    db.number(sql, params![after, up_to]).await
+}
+
+/// When the newest came in (machine time).
+pub async fn newest_receipt(db: &mut Db) -> Result<Option<i64>> {
+    let row = db.first("SELECT MAX(received_at) AS newest FROM events", &[]).await?;
+    row.map_or(Ok(None), |row| row.opt_int("newest"))
 }
 
 /// Which of these ids of a lane are not kept yet.

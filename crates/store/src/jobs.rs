@@ -255,7 +255,7 @@ pub enum Counts {
 /// Work that looks at what arrived and decides. It waits while its lane is stopped; what was decided before is still
 /// executed or denied, and questions still expire.
 pub fn waits_for_its_lane(kind: &str) -> bool {
-    matches!(kind, "event" | "decide" | "timer")
+    matches!(kind, "event" | "thin_event" | "decide" | "timer")
 }
 
 /// Takes a job out of the line until its lane may go on. That is no attempt.

@@ -100,10 +100,19 @@ pub async fn add_token(tx: &mut Tx, token: &Token, hash: &str, at: i64) -> Resul
     tx.execute(sql, row).await.map(|_| ())
 }
 
+/// Every token that was ever made, those that were revoked included.
+pub async fn tokens(db: &mut Db) -> Result<Vec<Token>> {
+    let sql = "SELECT id, person, name, kind, roles, expires_at, revoked_at FROM tokens ORDER BY id";
+    db.all(sql, &[]).await?.iter().map(token).collect()
+}
+
 pub async fn token_by_hash(db: &mut Db, hash: &str) -> Result<Option<Token>> {
     let sql = "SELECT id, person, name, kind, roles, expires_at, revoked_at FROM tokens WHERE hash = $1";
-    let Some(row) = db.first(sql, params![hash]).await? else { return Ok(None) };
-    Ok(Some(Token {
+    db.first(sql, params![hash]).await?.as_ref().map(token).transpose()
+}
+
+fn token(row: &Row) -> Result<Token> {
+    Ok(Token {
         id: row.parse("tokens", "id", |text| text.parse().ok())?,
         person: row.parse("tokens", "person", |text| text.parse().ok())?,
         name: row.text("name")?,
@@ -111,7 +120,7 @@ pub async fn token_by_hash(db: &mut Db, hash: &str) -> Result<Option<Token>> {
         roles: row.parse("tokens", "roles", parse_roles)?,
         expires_at: row.opt_int("expires_at")?,
         revoked: row.opt_int("revoked_at")?.is_some(),
-    }))
+    })
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -124,3 +124,9 @@ pub async fn keep_connection(tx: &mut Tx, name: &str, lane: &str, key_hash: &str
                ON CONFLICT (name) DO UPDATE SET lane = excluded.lane, key_hash = excluded.key_hash";
     tx.execute(sql, params![name, lane, key_hash]).await.map(|_| ())
 }
+
+/// The lanes that connections were ever seen to be, whatever key they have now.
+pub async fn connected_lanes(db: &mut Db) -> Result<Vec<String>> {
+    let rows = db.all("SELECT lane FROM connections ORDER BY lane", &[]).await?;
+    rows.iter().map(|row| row.text("lane")).collect()
+}

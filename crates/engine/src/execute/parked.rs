@@ -4,7 +4,7 @@
 use bursar_domain::lane::Lane;
 use bursar_store::executions::{self, Execution};
 use bursar_store::jobs::NewJob;
-use bursar_store::{Db, proposals};
+use bursar_store::proposals;
 use bursar_stripe::event::Event;
 use serde_json::json;
 
@@ -39,7 +39,6 @@ impl Engine {
     /// The work that Stripe's word on a request for approval makes, where one of ours waits for that.
     pub(crate) async fn heard_from_stripes_people(
         &self,
-        db: &mut Db,
         lane: &Lane,
         event: &Event,
     ) -> Result<Option<NewJob>> {
@@ -47,10 +46,11 @@ impl Engine {
             return Ok(None);
         };
         let Some(request) = event.object_id() else { return Ok(None) };
-        let Some(proposal) = executions::waiting_for(db, &lane.to_string(), request).await? else {
+        let mut db = self.inner.store.read().await?;
+        let Some(proposal) = executions::waiting_for(&mut db, &lane.to_string(), request).await? else {
             return Ok(None);
         };
-        let held = proposals::get(db, self.inner.store.keyring(), &proposal).await?;
+        let held = proposals::get(&mut db, self.inner.store.keyring(), &proposal).await?;
         Ok(held.map(|held| {
             let job = self.execute_job(lane, &held.content.action, &proposal);
             NewJob { payload: json!({"proposal": proposal.as_str(), "stripe_said": end}), ..job }

@@ -2,7 +2,7 @@
 //! it. One that is gone is no reason to do anything.
 
 use bursar_store::events::Resolved;
-use bursar_store::{Db, events, objects};
+use bursar_store::{events, objects};
 use bursar_stripe::event::Event;
 use bursar_stripe::object::is_deleted;
 
@@ -13,13 +13,7 @@ use crate::start::Engine;
 use crate::stripe_api::Class;
 
 impl Engine {
-    pub(super) async fn see_thin(
-        &self,
-        db: &mut Db,
-        lane: &str,
-        event: &Event,
-        wanted: bool,
-    ) -> Result<Seen> {
+    pub(super) async fn see_thin(&self, lane: &str, event: &Event, wanted: bool) -> Result<Seen> {
         let (Some(kind), Some(id)) = (event.object_kind(), event.object_id()) else {
             return Ok(Seen::default());
         };
@@ -27,13 +21,16 @@ impl Engine {
         if !wanted {
             return Ok(Seen { changed, ..Seen::default() });
         }
+        let mut db = self.inner.store.read().await?;
         if let Some(snapshot) = event.snapshot_event()
-            && events::missing(db, lane, &[snapshot.as_str()]).await?.is_empty()
+            && events::missing(&mut db, lane, &[snapshot.as_str()]).await?.is_empty()
         {
             return Ok(Seen { resolved: Some(Resolved::Left), ..Seen::default() });
         }
+        let (now, over) = (self.inner.clocks.business(), objects::version(&mut db, lane, kind, id).await?);
+        // Nobody holds a reader while Stripe is asked.
+        drop(db);
         let open = self.inner.lanes.require(lane)?;
-        let (now, over) = (self.inner.clocks.business(), objects::version(db, lane, kind, id).await?);
         let Some(body) = open.client.object(kind, id, Class::Enrichment).await? else {
             tracing::info!(lane, kind, id, event = %event.id, "what a thin event is about is gone; nothing follows");
             return Ok(Seen { changed, resolved: Some(Resolved::Gone), ..Seen::default() });

@@ -224,6 +224,44 @@ async fn a_kill_switch_also_holds_up_an_intent_that_outlived_its_process() {
     scene.assert_audit().await;
 }
 
+#[tokio::test]
+async fn a_kill_switch_that_would_stop_nothing_is_refused_and_says_what_there_is() {
+    let scene = Scene::new(Wish::default()).await;
+    let carl = scene.who("Carl", &[Role::Controller]).await;
+    let own = scene.engine().lane_names().remove(0).0;
+    let account = own.trim_end_matches("/test").to_owned();
+    let person = carl.id.to_string();
+    let table = [
+        (format!("lane:{account}"), own.as_str()),
+        (format!("lane:{account}/live"), own.as_str()),
+        ("playbook:recover".to_owned(), "recovery"),
+        ("agent:tok_1".to_owned(), "none"),
+        (format!("api_key:{person}"), "none"),
+        ("person:Carl".to_owned(), person.as_str()),
+        ("lane".to_owned(), own.as_str()),
+        ("everything".to_owned(), "playbook:…"),
+    ];
+    for (scope, there) in table {
+        let refused = scene.engine().kill(&carl.actor(), &scope, "drill").await.unwrap_err().to_string();
+        assert!(refused.contains("nothing was stopped") && refused.contains(there), "{scope}: {refused}");
+    }
+    assert!(scene.engine().health().await.unwrap().kill_switches.is_empty());
+    for scope in [format!("lane:{own}"), "playbook:recovery".to_owned(), format!("person:{person}")] {
+        scene.engine().kill(&carl.actor(), &scope, "drill").await.unwrap();
+    }
+    assert_eq!(scene.engine().health().await.unwrap().kill_switches.len(), 3);
+}
+
+#[tokio::test]
+async fn the_audit_is_checked_by_one_at_a_time() {
+    let scene = Scene::new(Wish::default()).await;
+    let (first, second) = tokio::join!(scene.engine().verify_audit(), scene.engine().verify_audit());
+    assert!(first.unwrap().ok);
+    let refused = second.unwrap_err();
+    assert!(matches!(refused, Error::Unavailable { .. }), "{refused}");
+    assert!(scene.engine().verify_audit().await.unwrap().ok, "and by the next when the first is done");
+}
+
 fn two_controllers() -> Wish {
     let mut wish = Wish::default();
     wish.policies.retain(|file| !file.path.ends_with("refunds.cedar"));

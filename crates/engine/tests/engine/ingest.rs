@@ -1,5 +1,7 @@
 //! What comes in is kept once and answered after it is on disk; what Stripe did not sign is not kept at all.
 
+use std::time::Duration;
+
 use bursar_engine::{Endpoint, IngestAnswer};
 use bursar_store::events::Filter;
 use futures_util::future::join_all;
@@ -27,6 +29,20 @@ async fn a_failed_payment_that_comes_twice_makes_one_case() {
     assert_eq!(scene.cases(&failed.invoice).await.len(), 1);
     assert_eq!(kept(&scene).await, 1);
     scene.assert_audit().await;
+}
+
+#[tokio::test]
+async fn events_are_counted_once_however_often_somebody_asks() {
+    let scene = Scene::new(Wish::default()).await;
+    for number in 0..6 {
+        let failed = scene.stage.failed_invoice("insufficient_funds");
+        scene.deliver(&failed.event).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(scene.engine().health().await.unwrap().events, number + 1);
+        }
+        scene.pass_machine(Duration::from_mins(7));
+    }
+    assert_eq!(scene.engine().health().await.unwrap().last_event_age_s, Some(7 * 60));
 }
 
 #[tokio::test]

@@ -59,6 +59,50 @@ async fn a_key_that_was_revoked_parks_nothing_and_storms_nobody() {
 }
 
 #[tokio::test]
+async fn a_key_that_was_mistyped_gives_up_no_work_of_its_lane() {
+    let mut scene = Scene::new(Wish::default()).await;
+    let failed = scene.stage.failed_invoice("insufficient_funds");
+    scene.pass_business(Duration::from_mins(20));
+    scene.stage.gate.close();
+    scene.deliver(&failed.event).await.unwrap();
+    scene.quiet().await;
+    scene.wish.key = Some("sk_test_mistyped".to_owned());
+    scene.stage.gate.reopen().await;
+    scene.restart().await;
+    assert_eq!(scene.engine().health().await.unwrap().unconnected, ["main"], "Stripe does not know the key");
+    for _ in 0..20 {
+        scene.pass_machine(Duration::from_mins(1));
+        scene.quiet().await;
+    }
+    assert_eq!(scene.engine().dead_letter_count().await.unwrap(), 0, "the work waits for the key");
+    scene.wish.key = None;
+    scene.restart().await;
+    let decided = async || {
+        scene.pass_machine(Duration::from_secs(5));
+        scene.cases(&failed.invoice).await.len() == 1
+    };
+    scene.until("its case, once the key is right", decided).await;
+}
+
+#[tokio::test]
+async fn a_stripe_that_never_answers_keeps_nobody_from_voting_and_stopping() {
+    let scene = Scene::new(Wish { workers: 8, ..Wish::default() }).await;
+    let asked = scene.ask(&scene.stage.charge(64_000), 30_000).await.unwrap();
+    let failed: Vec<_> = (0..8).map(|_| scene.stage.failed_invoice("insufficient_funds")).collect();
+    scene.pass_business(Duration::from_mins(20));
+    let before = scene.stage.gate.reads();
+    scene.stage.gate.harm("GET", "/v1/", usize::MAX, Harm::HoldBefore);
+    for failed in &failed {
+        scene.deliver(&failed.event).await.unwrap();
+    }
+    scene.until("all workers ask Stripe", async || scene.stage.gate.reads() == before + 8).await;
+    let carl = scene.who("Carl", &[Role::Controller]).await;
+    scene.vote(&carl, &asked.approval.unwrap(), Choice::Approve).await.unwrap();
+    scene.engine().kill(&carl.actor(), "all", "Stripe is silent").await.unwrap();
+    assert_eq!(scene.engine().health().await.unwrap().kill_switches.len(), 1);
+}
+
+#[tokio::test]
 async fn an_open_case_says_what_it_waits_for() {
     let scene = Scene::new(Wish::default()).await;
     let failed = scene.stage.failed_invoice("insufficient_funds");

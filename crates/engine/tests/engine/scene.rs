@@ -52,6 +52,7 @@ pub struct Wish {
     pub zone: TimeZone,
     pub separation: Separation,
     pub clock: ClockTrust,
+    pub workers: usize,
 }
 
 impl Default for Wish {
@@ -68,6 +69,7 @@ impl Default for Wish {
             zone: TimeZone::UTC,
             separation: Separation::AsInstalled,
             clock: ClockTrust::Compared,
+            workers: 4,
         }
     }
 }
@@ -240,7 +242,7 @@ fn settings(stage: &Stage, wish: &Wish, dir: &Path, start: usize) -> Settings {
         approval_expiry: Duration::from_hours(24),
         mail: wish.mail.clone(),
         mirror_age_max: Duration::from_mins(10),
-        workers: 4,
+        workers: wish.workers,
         zone: wish.zone.clone(),
         separation: wish.separation,
         clock: wish.clock,

@@ -79,7 +79,7 @@ impl Table {
                 "SELECT id, lane, case_id, playbook, CAST(at AS TEXT) AS at, signal, class, rule, mode, policy_set,
                         settings_hash, inputs_hash FROM decisions WHERE id = $1"
             }
-            Table::Inputs => "SELECT lane, hash, subject, body FROM inputs WHERE lane || ' ' || hash = $1",
+            Table::Inputs => "SELECT lane, hash, subject, body FROM inputs WHERE lane = $1 AND hash = $2",
             Table::Proposals => {
                 "SELECT id, lane, case_id, COALESCE('=' || decision_id, '') AS decision_id, verb, COALESCE('=' || target, '') AS target,
                         COALESCE('=' || template, '') AS template, COALESCE('=' || customer, '') AS customer,
@@ -115,6 +115,17 @@ impl Table {
             Table::PolicySets => {
                 "SELECT hash, files, CAST(loaded_at AS TEXT) AS loaded_at FROM policy_sets WHERE hash = $1"
             }
+        }
+    }
+
+    /// The parameters of `select` that a key stands for. Inputs have two, with a space between them.
+    fn parameters(self, key: &str) -> Vec<Value<'_>> {
+        match self {
+            Table::Inputs => {
+                let (lane, hash) = key.rsplit_once(' ').unwrap_or((key, ""));
+                vec![lane.into(), hash.into()]
+            }
+            _ => vec![key.into()],
         }
     }
 
@@ -163,7 +174,7 @@ impl Table {
 
 /// The hash of what an entry commits to, as the rows stand now; nothing when no row is there.
 pub(super) async fn hash(db: &mut Db, table: Table, key: &str) -> Result<Option<String>> {
-    let rows = db.all(table.select(), &[Value::from(key)]).await?;
+    let rows = db.all(table.select(), &table.parameters(key)).await?;
     if rows.is_empty() {
         return Ok(None);
     }

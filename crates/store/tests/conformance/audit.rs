@@ -52,6 +52,10 @@ async fn an_empty_chain_verifies_and_a_long_one_in_batches() {
     let exported = audit::after(&mut db, 20, 99).await.unwrap();
     assert_eq!(exported.iter().filter_map(|stored| stored.seq).collect::<Vec<_>>(), [21, 22, 23, 24, 25]);
     assert_eq!(audit::newest(&mut db, 3, Some(10)).await.unwrap()[0].seq, Some(9));
+    append(&scene.store, 26).await;
+    let newest = audit::newest(&mut db, 3, None).await.unwrap();
+    let numbers: Vec<Option<i64>> = newest.iter().map(|stored| stored.seq).collect();
+    assert_eq!(numbers, [None, Some(25), Some(24)], "what waits for the sealer is the newest");
 }
 
 #[tokio::test]

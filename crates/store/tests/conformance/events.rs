@@ -50,8 +50,10 @@ async fn the_same_again_is_a_duplicate_and_other_contents_are_a_conflict() {
     for (number, (what, new, expected)) in (2..).zip(table) {
         assert_eq!(accept(&scene.store, vec![new], number).await, [expected], "{what}");
     }
-    let (kept, _) = events::totals(&mut scene.store.read().await.unwrap()).await.unwrap();
-    assert_eq!(kept, 3, "one row an event");
+    let mut db = scene.store.read().await.unwrap();
+    assert_eq!(events::count_received(&mut db, i64::MIN, AT).await.unwrap(), 3, "one row an event");
+    assert_eq!(events::count_received(&mut db, AT, i64::MAX).await.unwrap(), 0);
+    assert_eq!(events::newest_receipt(&mut db).await.unwrap(), Some(AT));
 }
 
 #[tokio::test]
@@ -144,4 +146,25 @@ async fn a_thin_event_is_found_by_the_snapshot_event_it_names_once_its_object_wa
     let held = events::get(&mut db, LANE, "evt_thin").await.unwrap().unwrap();
     assert_eq!(held.resolved.as_deref(), Some("read"));
     assert!(!events::is_read_for(&mut db, "acct_1/live", "evt_1").await.unwrap(), "lanes never mix");
+}
+
+#[tokio::test]
+async fn many_are_found_in_the_order_asked() {
+    let scene = Scene::new().await;
+    let batch: Vec<NewEvent> = (0..100).map(|number| event(&format!("evt_{number}"))).collect();
+    accept(&scene.store, batch, 1).await;
+    accept(&scene.store, vec![NewEvent { lane: "acct_1/live".to_owned(), ..event("evt_3") }], 2).await;
+    let names: Vec<String> = (0..130).rev().map(|number| format!("evt_{number}")).collect();
+    let mut wanted: Vec<(&str, &str)> = names.iter().map(|id| (LANE, id.as_str())).collect();
+    wanted.extend([("acct_1/live", "evt_3"), ("acct_1/live", "evt_4")]);
+    let mut db = scene.store.read().await.unwrap();
+    let found = events::get_many(&mut db, &wanted).await.unwrap();
+    assert_eq!(found.len(), wanted.len());
+    for ((lane, id), found) in wanted.iter().zip(&found) {
+        let number: usize = id.trim_start_matches("evt_").parse().unwrap();
+        let there = if *lane == LANE { number < 100 } else { number == 3 };
+        let named = found.as_ref().map(|found| (found.lane.as_str(), found.id.as_str()));
+        assert_eq!(named, there.then_some((*lane, *id)));
+    }
+    assert!(events::get_many(&mut db, &[]).await.unwrap().is_empty());
 }

@@ -200,3 +200,68 @@ async fn work_of_a_stopped_lane_is_held_and_goes_on_when_no_switch_stops_it() {
     let depth = jobs::depth(&mut store.read().await.unwrap(), AT, AT).await.unwrap();
     assert_eq!(depth.later, 1, "the timer is due when it was");
 }
+
+fn numbers(jobs: &[Job]) -> Vec<String> {
+    let mut ids: Vec<String> = jobs.iter().map(|job| job.id.to_string()).collect();
+    ids.sort();
+    ids
+}
+
+fn ids(numbers_of: impl IntoIterator<Item = u8>) -> Vec<String> {
+    numbers_of.into_iter().map(|number| job(number, "").id.to_string()).collect()
+}
+
+#[tokio::test]
+async fn more_of_a_kind_is_taken_from_the_head_of_the_line_and_never_two_of_a_key() {
+    let scene = Scene::new().await;
+    let store = &scene.store;
+    add(store, job(1, "held")).await;
+    assert_eq!(numbers(&claim(store).await), ids([1]));
+    for new in [
+        job(2, "held"),
+        job(3, "twice"),
+        job(4, "twice"),
+        NewJob { kind: "decide", ..job(5, "another kind") },
+        NewJob { kind: "decide", ..job(6, "behind another kind") },
+        NewJob { due_at: AT + 1, ..job(7, "behind another kind") },
+        NewJob { due_at: AT + 1, ..job(8, "not due") },
+        NewJob { clock: Clock::Business, ..job(9, "business time") },
+        job(10, "free"),
+        job(11, "beyond the head of the line"),
+    ] {
+        add(store, new).await;
+    }
+    let more = Claim { business_now: AT, machine_now: AT, lease_us: LEASE, limit: 6 };
+    let taken = write!(store, |tx| jobs::claim_more(tx, more, "event").await).unwrap();
+    assert_eq!(numbers(&taken), ids([3, 10]), "of the six at the head: those of the kind whose key is free");
+    assert!(taken.iter().all(|job| (job.attempts, job.fence) == (1, 1)), "leased like any other");
+    let again = write!(store, |tx| jobs::claim_more(tx, more, "event").await).unwrap();
+    assert_eq!(
+        numbers(&again),
+        ids([11]),
+        "what is leased no longer stands in line, nor does what waits for it"
+    );
+}
+
+#[tokio::test]
+async fn many_are_finished_together_or_none_is() {
+    let scene = Scene::new().await;
+    let store = &scene.store;
+    for number in 1..=100 {
+        add(store, job(number, &format!("key {number}"))).await;
+    }
+    let sleeper = claim_for(store, LAPSED, 1).await.pop().unwrap();
+    let held = claim_for(store, LEASE, 100).await;
+    assert_eq!(held.len(), 100, "with the one that lapsed");
+    let mut outdated: Vec<Job> = held.iter().filter(|job| job.id != sleeper.id).cloned().collect();
+    // In the second of the statements that so many take.
+    outdated.push(sleeper);
+    let done = write!(store, |tx| jobs::finish_many(tx, &outdated.iter().collect::<Vec<_>>()).await);
+    assert!(matches!(done, Err(Error::Fenced(_))), "{done:?}");
+    let depth = jobs::depth(&mut store.read().await.unwrap(), AT, AT).await.unwrap();
+    assert_eq!(depth.leased, 100, "all of them are still there");
+    write!(store, |tx| jobs::finish_many(tx, &held.iter().collect::<Vec<_>>()).await).unwrap();
+    let depth = jobs::depth(&mut store.read().await.unwrap(), AT, AT).await.unwrap();
+    assert_eq!((depth.leased, depth.due), (0, 0));
+    write!(store, |tx| jobs::finish_many(tx, &[]).await).unwrap();
+}

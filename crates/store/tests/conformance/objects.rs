@@ -113,3 +113,42 @@ async fn something_unseen_happened_marks_it_for_reading_again() {
     let elsewhere = objects::get(&mut db, store.keyring(), "acct_1/live", "invoice", "in_1").await.unwrap();
     assert!(elsewhere.is_none(), "lanes never mix");
 }
+
+#[tokio::test]
+async fn many_are_kept_at_once_each_judged_by_itself() {
+    let scene = Scene::new().await;
+    let store = &scene.store;
+    let named = |id: String, second| Snapshot {
+        body: json!({"id": id, "status": "paid"}),
+        id,
+        customer: (second % 2 == 0).then(|| format!("cus_{second}")),
+        ..snapshot(second, CameBy::Event, "paid")
+    };
+    for id in ["in_older", "in_tied"] {
+        put(store, named(id.to_owned(), 10)).await;
+    }
+    // More than one statement carries, and at both of its ends.
+    let mut new: Vec<Snapshot> = (0..100).map(|place| named(format!("in_new_{place}"), 10 + place)).collect();
+    new.insert(0, named("in_older".to_owned(), 9));
+    new.insert(64, named("in_tied".to_owned(), 10));
+    new.push(Snapshot { lane: "acct_1/live".to_owned(), ..named("in_older".to_owned(), 9) });
+    let (keyring, all) = (scene.keyring(), new.clone());
+    let kept = write!(store, |tx| objects::put_many(tx, &keyring, &all.iter().collect::<Vec<_>>(), AT).await);
+    let expected: Vec<Kept> = (0..new.len())
+        .map(|place| match place {
+            0 => Kept::Older,
+            64 => Kept::Tied,
+            _ => Kept::Stored,
+        })
+        .collect();
+    assert_eq!(kept.unwrap(), expected, "answered in their order");
+    let mut db = store.read().await.unwrap();
+    for (snapshot, kept) in new.iter().zip(expected) {
+        let held = objects::get(&mut db, store.keyring(), &snapshot.lane, "invoice", &snapshot.id).await;
+        let held = held.unwrap().unwrap();
+        assert_eq!(held.body, snapshot.body, "{}", snapshot.id);
+        assert_eq!(held.stale, kept == Kept::Tied, "{}", snapshot.id);
+        let second = if kept == Kept::Older { 10_000_000 } else { snapshot.version_at };
+        assert_eq!(held.version_at.div_euclid(1_000_000), second / 1_000_000, "{}", snapshot.id);
+    }
+}
