@@ -268,7 +268,7 @@ pub async fn hold(tx: &mut Tx, job: &Job) -> Result<()> {
 /// The same for everything of this kind that stands in line on a lane; on every lane when none is named.
 pub async fn hold_all(tx: &mut Tx, lane: Option<&str>) -> Result<u64> {
     let sql = "UPDATE jobs SET state = 'held'
-               WHERE state = 'queued' AND kind IN ('event', 'decide', 'timer') AND ($1 IS NULL OR lane = $1)";
+               WHERE state = 'queued' AND kind IN ('event', 'thin_event', 'decide', 'timer') AND ($1 IS NULL OR lane = $1)";
     tx.execute(sql, params![lane]).await
 }
 

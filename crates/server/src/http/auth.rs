@@ -27,6 +27,9 @@ pub struct Caller {
     pub method: &'static str,
 }
 
+/// Who has the whole audit checked: that reads everything that was ever recorded.
+pub const CHECKS_AUDIT: &[Role] = &[Role::Operator, Role::Controller];
+
 impl Caller {
     pub fn viewer(&self) -> Viewer {
         Viewer {

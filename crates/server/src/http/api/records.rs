@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::list as page_of;
 use super::path::Path;
 use super::query::{Query, not_a_cursor};
-use crate::http::auth::Caller;
+use crate::http::auth::{CHECKS_AUDIT, Caller};
 use crate::http::problem::Problem;
 use crate::http::state::AppState;
 
@@ -57,9 +57,10 @@ pub async fn audit(State(state): State<AppState>, _: Caller, query: Query) -> Re
 
 pub async fn verify_audit(
     State(state): State<AppState>,
-    _: Caller,
+    caller: Caller,
     query: Query,
 ) -> Result<Json<Value>, Problem> {
     query.only(&[])?;
+    caller.require(CHECKS_AUDIT)?;
     Ok(Json(json!(state.engine.verify_audit().await?)))
 }

@@ -16,6 +16,7 @@ use super::reading::{Reading, count, exact};
 use super::said::Said;
 use super::view::{self, AuditPage, Chain, Icon, Section, Status, Tone};
 use super::visit::{Visit, encoded};
+use crate::http::auth::CHECKS_AUDIT;
 use crate::http::problem::Problem;
 
 mod entry;
@@ -140,8 +141,11 @@ async fn chain(visit: &Visit, last: &LastCheck, reading: Reading) -> Result<Chai
 
 pub async fn verify(Extension(last): Extension<Arc<LastCheck>>, posted: Posted<Nothing>) -> Response {
     let visit = posted.visit.back_to("/audit");
-    let checked = visit.engine().verify_audit().await;
-    let answer = checked.map_err(Problem::from).map(|report| {
+    let checked = match visit.caller.require(CHECKS_AUDIT) {
+        Ok(()) => visit.engine().verify_audit().await.map_err(Problem::from),
+        Err(problem) => Err(problem),
+    };
+    let answer = checked.map(|report| {
         last.set(visit.engine().clocks().machine(), report);
         Said::Verified.with(Redirect::to("/audit").into_response())
     });

@@ -104,7 +104,7 @@ async fn a_role_is_missing_by_name() {
 #[tokio::test]
 async fn a_token_holds_no_more_than_its_owner() {
     let stage = Stage::open().await;
-    let kill = json!({"scope": "lane:drill", "reason": "drill"});
+    let kill = json!({"scope": "playbook:recovery", "reason": "drill"});
     assert_eq!(stage.post("olivia", "/api/v1/kill_switches", &kill).await.status, 200);
     stage.sql("UPDATE people SET roles = 'support' WHERE name = 'olivia'").await;
     assert_eq!(stage.post("olivia", "/api/v1/kill_switches", &kill).await.status, 403, "65");

@@ -50,8 +50,13 @@ async fn a_kill_switch_stops_what_was_agreed_to() {
 #[tokio::test]
 async fn a_kill_switch_is_thrown_by_name_and_reset_by_few() {
     let stage = Stage::open().await;
+    let own = format!("{}/test", stage.stripe.account_id());
+    let escaped = format!("lane:{}", own.replace('/', "%2F"));
     for (body, status) in [
-        (json!({"scope": "lane:acct_1/test", "reason": "drill"}), 200),
+        (json!({"scope": format!("lane:{own}"), "reason": "drill"}), 200),
+        (json!({"scope": "lane:acct_1/test", "reason": "drill"}), 422),
+        (json!({"scope": format!("lane:{}", stage.stripe.account_id()), "reason": "drill"}), 422),
+        (json!({"scope": "playbook:recover", "reason": "drill"}), 422),
         (json!({"scope": "everything", "reason": "drill"}), 422),
         (json!({"scope": "", "reason": "drill"}), 422),
         (json!({"scope": "all"}), 422),
@@ -63,11 +68,11 @@ async fn a_kill_switch_is_thrown_by_name_and_reset_by_few() {
         let request = request.header("authorization", stage.bearer(name));
         stage.send(request.body(axum::body::Body::empty()).unwrap())
     };
-    assert_eq!(revive("olivia", "lane:acct_1%2Ftest").await.status, 403);
+    assert_eq!(revive("olivia", &escaped).await.status, 403);
     assert_eq!(stage.count("SELECT COUNT(*) FROM kill_switches").await, 1);
-    assert_eq!(revive("carl", "lane:acct_1%2Ftest").await.status, 200);
+    assert_eq!(revive("carl", &escaped).await.status, 200);
     assert_eq!(stage.count("SELECT COUNT(*) FROM kill_switches").await, 0);
-    assert_eq!(revive("carl", "lane:acct_1%2Ftest").await.status, 404, "it is not thrown");
+    assert_eq!(revive("carl", &escaped).await.status, 404, "it is not thrown");
     assert_eq!(
         (stage.audited("kill_switch.thrown").await.len(), stage.audited("kill_switch.reset").await.len()),
         (1, 1)

@@ -136,6 +136,9 @@ async fn the_audit_is_read_and_checked() {
     let stage = Stage::open().await;
     stage.deliver(&bytes(&event("evt_1"))).await;
     stage.asked().await;
+    let refused = stage.get("sam", "/api/v1/audit/verify").await.refusal();
+    assert_eq!(refused, (403, "forbidden".to_owned()), "the whole audit is not read for everybody");
+    assert_eq!(stage.get("olivia", "/api/v1/audit/verify").await.status, 200);
     let report = stage.get("carl", "/api/v1/audit/verify").await.json();
     assert_eq!(report["ok"], true, "{report}");
     assert!(report["entries"].as_i64().unwrap() + report["unsealed"].as_i64().unwrap() > 5, "{report}");

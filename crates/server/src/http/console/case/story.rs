@@ -25,6 +25,10 @@ pub(super) fn entry(line: &LineDocument, reading: Reading) -> TimelineEntry {
         "proposal" => proposal(&mut entry, data),
         "vote" => vote(&mut entry, data),
         "execution" => execution(&mut entry, data),
+        "stopped" => {
+            "stopped working on it: a person must look".clone_into(&mut entry.what);
+            entry.detail = joined([text(data, "why")]);
+        }
         "closed" => entry.what = format!("closed the case: {}", text(data, "outcome")),
         _ => {}
     }

@@ -119,4 +119,6 @@ async fn the_audit_is_checked_when_somebody_asks_for_it() {
     assert!(page.contains("Chain holds"), "{page}");
     assert!(carl.get("/audit?actor=carl").await.text.contains("session.started"));
     assert!(carl.get("/audit?actor=nobody").await.text.contains("Nothing matches"));
+    let mut sam = desk.signed_in("sam").await;
+    assert_eq!(sam.submit("/audit/verify", &[]).await.status, StatusCode::FORBIDDEN);
 }
