@@ -174,7 +174,13 @@ impl Doubt {
         let (state, ends, receipt) = match settlement.truth {
             Truth::Happened { object } => {
                 let known_by = BY_A_PERSON.to_owned();
-                let receipt = Receipt { object, request_id: None, balance_transaction: None, known_by, changes: Vec::new() };
+                let receipt = Receipt {
+                    object,
+                    request_id: None,
+                    balance_transaction: None,
+                    known_by,
+                    changes: Vec::new(),
+                };
                 (ExecutionState::Done, ProposalState::Done, Some(receipt))
             }
             Truth::DidNotHappen => (ExecutionState::NoEffect, ProposalState::NoEffect, None),

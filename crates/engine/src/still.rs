@@ -66,6 +66,9 @@ impl Still {
             mail: None,
             mirror_age_max: Duration::from_mins(10),
             workers: 4,
+            zone: jiff::tz::TimeZone::UTC,
+            separation: crate::Separation::AsInstalled,
+            clock: crate::ClockTrust::Compared,
         };
         let clocks = Clocks::given(|| BusinessTime::from_unix_s(NOW_S), || MachineTime::from_micros(NOW));
         Still { engine: Engine::open(settings, clocks).await.unwrap(), _dir: dir }
@@ -79,7 +82,7 @@ impl Still {
             "request": {"id": null, "idempotency_key": null}, "data": {"object": object}});
         let body = serde_json::to_vec(&body).unwrap();
         let event = Event::parse(&body).unwrap();
-        self.engine.accept(LANE.parse().unwrap(), &event, "webhook", &body).await.unwrap();
+        self.engine.offer(&LANE.parse().unwrap(), &event, "webhook", &body).await.unwrap();
         self.queue(crate::schedule::EVENT, &id, json!({"event": id})).await
     }
 

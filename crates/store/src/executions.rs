@@ -120,8 +120,8 @@ pub async fn mark_not_sent(tx: &mut Tx, id: &ExecutionId) -> Result<()> {
 
 /// Notes what it holds of a day's budget.
 pub async fn reserve(tx: &mut Tx, id: &ExecutionId, reserved: &Reserved) -> Result<()> {
-    let text = serde_json::to_string(reserved)
-        .map_err(|_| Error::corrupt("executions", "reserved", id.as_str()))?;
+    let text =
+        serde_json::to_string(reserved).map_err(|_| Error::corrupt("executions", "reserved", id.as_str()))?;
     let sql = "UPDATE executions SET reserved = $1 WHERE id = $2 AND reserved IS NULL";
     tx.execute_one("it holds something of a budget already", sql, params![&text, id.as_str()]).await
 }

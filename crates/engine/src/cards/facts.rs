@@ -60,7 +60,9 @@ fn abroad(name: FactName, value: &FactValue) -> Option<&HomeAmount> {
 
 fn text(name: FactName, value: &FactValue, zone: &TimeZone) -> String {
     match value {
-        FactValue::Money { money, home: Some(home) } if name == FactName::SpentToday && home.money != *money => {
+        FactValue::Money { money, home: Some(home) }
+            if name == FactName::SpentToday && home.money != *money =>
+        {
             format!("{}; {} over all currencies", words::money(*money), words::money(home.money))
         }
         FactValue::Money { money, .. } => words::money(*money),

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::installation::{Installation, WEBHOOK_SECRET, until};
 
 /// Everything that such a flow counts. Whoever renames one breaks somebody's dashboard.
-const NAMES: [&str; 24] = [
+const NAMES: [&str; 25] = [
     "bursar_actions_total",
     "bursar_approval_oldest_age_seconds",
     "bursar_approvals_pending",
