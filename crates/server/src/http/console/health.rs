@@ -61,7 +61,7 @@ fn overall(health: &Health) -> (Status, String) {
         (0, 0) => {}
         (waiting, 0) => troubles.push(format!("{} sent and not answered by Stripe yet", things(waiting))),
         (_, doubtful) => {
-            troubles.push(format!("{} in doubt: nobody can tell what became of it", things(doubtful)))
+            troubles.push(format!("{} in doubt: nobody can tell what became of it", things(doubtful)));
         }
     }
     if is_unsealed(health) {

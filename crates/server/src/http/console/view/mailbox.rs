@@ -64,7 +64,12 @@ impl WebLink {
     pub fn is_here(&self) -> bool {
         let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+        // What stands before an `@` is a name to sign in with, and the host comes after it.
+        let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+        let host = match authority.rsplit_once(':') {
+            Some((host, port)) if is_port(port) => host,
+            _ => authority,
+        };
         ["127.0.0.1", "localhost", "[::1]"].contains(&host)
     }
 }
