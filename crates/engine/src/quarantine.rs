@@ -158,7 +158,9 @@ fn sameness(reason: &str, body: &[u8]) -> String {
     let read = certain.then(|| serde_json::from_slice::<Value>(body).ok()).flatten();
     let Some(Value::Object(mut fields)) = read else { return hash_hex(body) };
     fields.remove("pending_webhooks");
-    hash_hex(Value::Object(fields).to_string().as_bytes())
+    let mut event = Value::Object(fields);
+    event.sort_all_objects();
+    hash_hex(event.to_string().as_bytes())
 }
 
 fn summary(held: &Held) -> Value {

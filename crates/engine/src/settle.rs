@@ -195,7 +195,8 @@ impl Doubt {
         };
         executions::record(tx, id, &progress, self.now).await?;
         let reason = settlement.reason.trim();
-        proposals::advance(tx, &self.proposal, ProposalState::InDoubt, ends, self.now, Some(reason)).await?;
+        proposals::advance(tx, &self.proposal, ProposalState::InDoubt, ends, self.now, Some(BY_HAND)).await?;
+        proposals::say_why(tx, &self.keyring, &held.proposal, reason, self.at).await?;
         if ends == ProposalState::NoEffect {
             budget::give_back(tx, &held.proposal.lane, id).await?;
         }

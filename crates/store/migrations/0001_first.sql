@@ -69,7 +69,7 @@ CREATE TABLE quarantine (
 );
 CREATE UNIQUE INDEX quarantine_once ON quarantine (sameness, reason);
 CREATE INDEX quarantine_by_state ON quarantine (state);
-CREATE INDEX quarantine_by_receipt ON quarantine (received_at);
+CREATE INDEX quarantine_by_receipt ON quarantine (received_at, id);
 
 CREATE TABLE jobs (
     id TEXT PRIMARY KEY,
@@ -207,7 +207,7 @@ CREATE INDEX proposals_by_case ON proposals (case_id, proposed_at);
 CREATE INDEX proposals_by_customer ON proposals (lane, customer, verb);
 CREATE INDEX proposals_by_target ON proposals (lane, target, verb, state);
 CREATE INDEX proposals_by_digest ON proposals (digest);
-CREATE INDEX proposals_in_doubt ON proposals (settled_at, id) WHERE state = 'in_doubt';
+CREATE INDEX proposals_by_state ON proposals (state, settled_at, id);
 
 CREATE TABLE approvals (
     id TEXT PRIMARY KEY,
