@@ -130,3 +130,21 @@ unpack_chromium() {
   fi
   runs "$home/chromium" || apt_install libnss3 libexpat1 fonts-dejavu-core
 }
+
+# A PostgreSQL server's programs, of the system or from its packages.
+need_postgres() {
+  [ -n "$(postgres_bin)" ] && return 0
+  apt_install postgresql || return 1
+  [ -n "$(postgres_bin)" ] || { say "no PostgreSQL: set BURSAR_POSTGRES_BIN to the folder of its programs"; return 1; }
+}
+
+# The folder of the newest one's programs, nothing where there is none.
+postgres_bin() {
+  if [ -n "${BURSAR_POSTGRES_BIN:-}" ]; then
+    echo "$BURSAR_POSTGRES_BIN"
+    return 0
+  fi
+  local found
+  found="$(find /usr/lib/postgresql /usr/pgsql-* /usr/libexec/postgresql* -name initdb 2>/dev/null | sort -V | tail -1)"
+  [ -z "$found" ] || dirname "$found"
+}

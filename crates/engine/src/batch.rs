@@ -64,11 +64,19 @@ async fn run(store: Store, clocks: Clocks, mut line: mpsc::Receiver<Waiting>) {
             group.drain(..).map(|waiting| (waiting.event, waiting.answer)).unzip();
         let entry = AuditId::from_entropy(entropy.id());
         let (keyring, at) = (std::sync::Arc::clone(store.keyring()), clocks.machine().micros());
-        let kept = store
-            .write(move |tx: &mut Tx| {
-                async move { events::accept(tx, &keyring, &events, entry, at).await }.boxed()
-            })
-            .await;
+        let events = std::sync::Arc::new(events);
+        let kept = loop {
+            let (keyring, events, entry) = (keyring.clone(), std::sync::Arc::clone(&events), entry.clone());
+            let kept: bursar_store::Result<Vec<Accepted>> = store
+                .write(move |tx: &mut Tx| {
+                    async move { events::accept(tx, &keyring, &events, entry, at).await }.boxed()
+                })
+                .await;
+            // Another node is just keeping one of them: nothing of the group was kept, and next time it is known.
+            if !matches!(kept, Err(bursar_store::Error::Conflict(_))) {
+                break kept;
+            }
+        };
         match kept {
             Ok(verdicts) => {
                 for (answer, verdict) in answers.into_iter().zip(verdicts) {
@@ -76,10 +84,23 @@ async fn run(store: Store, clocks: Clocks, mut line: mpsc::Receiver<Waiting>) {
                 }
             }
             Err(error) => {
-                for answer in answers {
-                    let _ = answer.send(Err(store_error(error.clone())));
+                // What is held needs no commit to be acknowledged again.
+                let known = known(&store, &events).await;
+                for (answer, known) in answers.into_iter().zip(known) {
+                    let _ = answer.send(known.ok_or_else(|| store_error(error.clone())));
                 }
             }
         }
+    }
+}
+
+/// Of each event, what it is beside the one that is held under its name; nothing where none is, or nobody can tell.
+async fn known(store: &Store, events: &[NewEvent]) -> Vec<Option<Accepted>> {
+    let judged = async { events::judge(&mut store.read().await?, events).await };
+    match judged.await {
+        Ok(verdicts) => {
+            verdicts.into_iter().map(|one| Some(one).filter(|one| *one != Accepted::New)).collect()
+        }
+        Err(_) => vec![None; events.len()],
     }
 }

@@ -45,6 +45,17 @@ impl Budget<'_> {
         Ok(())
     }
 
+    /// Nobody else takes anything of these budgets before this transaction ends: what is read of them now holds.
+    pub(crate) async fn hold(&self, tx: &mut Tx) -> Result<()> {
+        let day = self.day();
+        for (name, cost) in self.costs() {
+            let counter =
+                Counter { lane: self.lane, name: &name, day: &day, currency: cost.currency.as_str() };
+            budgets::hold(tx, counter).await?;
+        }
+        Ok(())
+    }
+
     /// Takes the action's amount from the day's budgets, and notes with the execution what that was.
     pub(crate) async fn reserve(&self, tx: &mut Tx, execution: &ExecutionId) -> Result<()> {
         let reserved = Reserved { day: self.day(), taken: self.costs() };

@@ -24,6 +24,7 @@ mod ingest;
 mod kept_events;
 mod lanes;
 mod mirror;
+mod nodes;
 mod poll;
 mod propose;
 mod quarantine;

@@ -5,6 +5,8 @@ mod backfill;
 mod gaps;
 mod history;
 
+use std::time::Duration;
+
 use bursar_domain::id::GapId;
 use bursar_store::{events, pollers};
 use bursar_stripe::event::Event;
@@ -28,6 +30,22 @@ const WINDOW_S: i64 = 86_400;
 const EVENTS_MAX: usize = 1_000;
 /// Stripe keeps events this long.
 const KEPT_S: i64 = 30 * 86_400;
+
+/// How soon a node notices that polling is its own now.
+const NOT_OURS: Duration = Duration::from_secs(1);
+
+/// What one node at a time does for a lane.
+fn duty(open: &Open) -> String {
+    format!("poller:{}", open.lane)
+}
+
+/// Whether the engine stops meanwhile.
+async fn waited(stopping: &mut tokio::sync::watch::Receiver<bool>, span: Duration) -> bool {
+    tokio::select! {
+        () = tokio::time::sleep(span) => false,
+        _ = stopping.changed() => true,
+    }
+}
 
 /// Starts the pollers of a connection's lanes.
 pub(crate) async fn start(engine: &Engine, connection: &str) -> Result<()> {
@@ -67,7 +85,15 @@ pub(crate) async fn connect_later(engine: Engine, connection: Connection) {
 async fn run(engine: Engine, open: Open) {
     let mut stopping = engine.stopping();
     let mut failures = 0;
+    let duty = duty(&open);
+    engine.inner.duties.want(&duty);
     loop {
+        if !engine.inner.duties.are_ours(&duty) {
+            if waited(&mut stopping, NOT_OURS).await {
+                return;
+            }
+            continue;
+        }
         let wait = match poll(&engine, &open).await {
             Ok(_) => {
                 failures = 0;
@@ -88,9 +114,8 @@ async fn run(engine: Engine, open: Open) {
                 crate::error::backoff(failures).max(open.connection.poll_interval)
             }
         };
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            _ = stopping.changed() => return,
+        if waited(&mut stopping, wait).await {
+            return;
         }
     }
 }

@@ -42,6 +42,8 @@ pub(crate) async fn run(engine: Engine) {
         let begin_until = Instant::now() + BEGIN_WITHIN;
         let claimed = match claim(&engine, &slots).await {
             Ok(jobs) => jobs,
+            // Another node was quicker with one of them; the next claim finds what is left.
+            Err(Error::Store(bursar_store::Error::Conflict(_))) => continue,
             Err(error) => {
                 tracing::error!(%error, "no work could be claimed; trying again");
                 Claimed::default()

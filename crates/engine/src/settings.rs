@@ -1,7 +1,6 @@
 //! What an engine is started with: already read, checked and free of file names and environment.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,9 +18,8 @@ use crate::home_money::HomeMoney;
 
 #[derive(Clone)]
 pub struct Settings {
-    pub data_dir: PathBuf,
-    /// Name of this process in leases and in the audit; unique to this start.
-    pub node: String,
+    /// Where the data lies, and the name of this process in leases and in the audit, unique to this start.
+    pub store: bursar_store::Options,
     pub connections: Vec<Connection>,
     pub policies: Vec<PolicyFile>,
     pub playbooks: BTreeMap<String, PlaybookSettings>,
@@ -38,6 +36,8 @@ pub struct Settings {
     pub zone: TimeZone,
     pub separation: Separation,
     pub clock: ClockTrust,
+    /// A node that said nothing for so long is taken for dead, and others take up its work.
+    pub node_silence: Duration,
 }
 
 /// Whether people may decide on what they asked for themselves, as the configuration says. It can take that away; only
@@ -55,10 +55,7 @@ pub enum Separation {
 
 impl std::fmt::Debug for Settings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Settings")
-            .field("data_dir", &self.data_dir)
-            .field("node", &self.node)
-            .finish_non_exhaustive()
+        f.debug_struct("Settings").field("store", &self.store).finish_non_exhaustive()
     }
 }
 

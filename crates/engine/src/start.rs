@@ -7,7 +7,7 @@ use std::time::Duration;
 use bursar_domain::id::AuditId;
 use bursar_policy::PolicySet;
 use bursar_store::installation::{self, Installation};
-use bursar_store::{Options, Store, audit, jobs, policies};
+use bursar_store::{Database, Store, audit, jobs, policies};
 use futures_util::FutureExt as _;
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::task::JoinSet;
@@ -19,6 +19,7 @@ use crate::entropy::Entropy;
 use crate::feed::{Feed, FeedItem};
 use crate::kept_events::KeptEvents;
 use crate::lanes::Lanes;
+use crate::nodes::Duties;
 use crate::settings::{Separation, Settings};
 use crate::submit::portal::Handover;
 use crate::{Error, Result};
@@ -45,6 +46,7 @@ pub(crate) struct Inner {
     pub(crate) policy: RwLock<Arc<PolicySet>>,
     latest: Latest,
     pub(crate) batcher: Batcher,
+    pub(crate) duties: Duties,
     pub(crate) feed: Feed,
     pub(crate) handover: Handover,
     pub(crate) crash_points: CrashPoints,
@@ -60,9 +62,7 @@ pub(crate) struct Inner {
 impl Engine {
     /// Opens the store and loads the policies. Nothing runs yet.
     pub async fn open(settings: Settings, clocks: Clocks) -> Result<Engine> {
-        let options =
-            Options { data_dir: settings.data_dir.clone(), node: settings.node.clone(), readers: 8 };
-        let store = Store::open(options).await?;
+        let store = Store::open(settings.store.clone()).await?;
         let entropy = Entropy::default();
         let installation = own_installation(&store, &entropy, &clocks).await?;
         let installation = separated(&store, &entropy, &clocks, &settings, installation).await?;
@@ -70,6 +70,7 @@ impl Engine {
         let policy = PolicySet::load(&settings.policies).map_err(|errors| {
             Error::invalid("policies", errors.first().map(ToString::to_string).unwrap_or_default())
         })?;
+        let duties = Duties::new(store.database());
         let batcher = Batcher::start(store.clone(), clocks.clone());
         let inner = Arc::new(Inner {
             store,
@@ -81,6 +82,7 @@ impl Engine {
             policy: RwLock::new(Arc::new(policy)),
             latest,
             batcher,
+            duties,
             feed: Feed::default(),
             handover: Handover::default(),
             crash_points: CrashPoints::default(),
@@ -100,12 +102,15 @@ impl Engine {
     /// Connects the lanes and starts workers, pollers and the sealer. A Stripe that does not answer is tried again in the
     /// background; what is known of its lanes from before works meanwhile.
     pub async fn start(&self) -> Result<()> {
-        // One process owns the file: whatever was leased belonged to a process that is gone.
-        self.inner
-            .store
-            .write(|tx| async move { jobs::release_all(tx).await }.boxed())
-            .await
-            .map_err(store_error)?;
+        if self.inner.store.database() == Database::Sqlite {
+            // One process owns the file: whatever was leased belonged to a process that is gone.
+            self.inner
+                .store
+                .write(|tx| async move { jobs::release_all(tx).await }.boxed())
+                .await
+                .map_err(store_error)?;
+        }
+        crate::nodes::start(self).await?;
         for connection in &self.inner.settings.connections {
             if let Err(error) = self.inner.lanes.connect(&self.inner.store, connection).await {
                 tracing::warn!(connection = %connection.name, %error, "not connected yet; trying again");
@@ -140,12 +145,15 @@ impl Engine {
             tracing::warn!("stopping without waiting for the last jobs; they will be found again");
             tasks.abort_all();
         }
-        // What was recorded is chained before we go.
-        let sealed =
-            self.inner.store.write(|tx| async move { audit::seal(tx, SEAL_BATCH).await }.boxed()).await;
-        if let Err(error) = sealed.map_err(store_error) {
-            tracing::warn!(%error, "the last audit entries stay unsealed until the next start");
+        // What was recorded is chained before we go, unless another node does that.
+        if self.inner.duties.are_ours(SEALER) {
+            let sealed =
+                self.inner.store.write(|tx| async move { audit::seal(tx, SEAL_BATCH).await }.boxed()).await;
+            if let Err(error) = sealed.map_err(store_error) {
+                tracing::warn!(%error, "the last audit entries stay unsealed until the next start");
+            }
         }
+        crate::nodes::leave(self).await;
     }
 
     pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
@@ -302,7 +310,8 @@ async fn own_installation(store: &Store, entropy: &Entropy, clocks: &Clocks) -> 
         .write(move |tx| async move { installation::create(tx, &row).await }.boxed())
         .await
         .map_err(store_error)?;
-    Ok(new)
+    // Another node may have been first.
+    Ok(installation::get(&mut store.read().await?).await?.unwrap_or(new))
 }
 
 /// Brings the installation in line with what the configuration says about separation of duties. Taking rights away is
@@ -347,16 +356,19 @@ async fn separated(
     }
 }
 
+const SEALER: &str = "sealer";
 const SEAL_BATCH: i64 = 1_000;
 const SEAL_EVERY: Duration = Duration::from_millis(500);
 
 /// Chains what was recorded, within a second.
 async fn seal_forever(engine: Engine) {
     let mut stopping = engine.stopping();
+    engine.inner.duties.want(SEALER);
     loop {
         let waiting = async { audit::unsealed(&mut engine.inner.store.read().await?).await };
         let sealed = match waiting.await {
             Ok((0, _)) => Ok(0),
+            Ok(_) if !engine.inner.duties.are_ours(SEALER) => Ok(0),
             Ok(_) => engine
                 .inner
                 .store

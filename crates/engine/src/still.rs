@@ -55,8 +55,8 @@ impl Still {
     pub(crate) async fn open() -> Still {
         let dir = tempfile::tempdir().unwrap();
         let settings = Settings {
-            data_dir: dir.path().to_owned(),
-            node: "node-1".to_owned(),
+            store: bursar_store::Options::sqlite(dir.path(), "node-1"),
+            node_silence: Duration::from_secs(8),
             connections: Vec::new(),
             policies: bursar_policy::default_set(),
             playbooks: BTreeMap::new(),

@@ -27,6 +27,8 @@ use crate::http::{self, AppState};
 /// Events are expected back this far at the very first poll.
 const FIRST_POLL_BACK: Duration = Duration::from_secs(30 * 86_400);
 const WORKERS: usize = 8;
+/// Others take up a dead node's work within ten seconds.
+pub const NODE_SILENCE: Duration = Duration::from_secs(8);
 /// The embedded settings of the playbooks, as `bursar init` writes them.
 const PLAYBOOK_SETTINGS: &[(&str, &str)] =
     &[("recovery", include_str!("../../../policies/playbooks/recovery.toml"))];
@@ -39,8 +41,7 @@ pub fn engine_settings(config: &Config) -> anyhow::Result<Settings> {
         connections.extend(connection(name, stripe)?);
     }
     Ok(Settings {
-        data_dir: config.data_dir.clone(),
-        node: node_name(),
+        store: config.store_options(node_name())?,
         connections,
         policies: policy_files(policies.as_deref())?,
         playbooks: playbook_settings(policies.as_deref())?,
@@ -57,6 +58,7 @@ pub fn engine_settings(config: &Config) -> anyhow::Result<Settings> {
             Separation::Kept
         },
         clock: ClockTrust::Compared,
+        node_silence: NODE_SILENCE,
     })
 }
 
@@ -216,7 +218,7 @@ pub struct Start {
 impl Service {
     /// Opens, listens, starts. Whoever asks is answered before Stripe has been.
     pub async fn start(start: Start, listener: TcpListener) -> anyhow::Result<Service> {
-        let data_dir = start.settings.data_dir.clone();
+        let data_dir = start.settings.store.data_dir.clone();
         let engine = Engine::open(start.settings, start.clocks).await?;
         let address = listener.local_addr()?;
         let deadlines = state::Deadlines::default();

@@ -16,7 +16,6 @@ use bursar_stripe::currency::Currency;
 use serde_json::{Map, Value, json};
 
 use crate::http::auth::{hash_of, new_token};
-use crate::service;
 
 /// What was drawn.
 pub struct FirstPeople {
@@ -39,8 +38,12 @@ fn first_people(single_operator: bool) -> Vec<(&'static str, &'static str, Vec<R
 }
 
 /// Creates them where nobody is there yet; nothing where somebody is.
-pub async fn create_people(data_dir: &Path, single_operator: bool) -> anyhow::Result<Option<FirstPeople>> {
-    let engine = Engine::open(bare_settings(data_dir), Clocks::system()).await?;
+pub async fn create_people(
+    store: bursar_store::Options,
+    single_operator: bool,
+) -> anyhow::Result<Option<FirstPeople>> {
+    let file = store.data_dir.join("people.json");
+    let engine = Engine::open(bare_settings(store), Clocks::system()).await?;
     if !engine.people().await?.is_empty() {
         // Said by hand to an installation that is there: the one way to give this right later.
         if single_operator && !engine.is_single_operator() {
@@ -82,7 +85,6 @@ pub async fn create_people(data_dir: &Path, single_operator: bool) -> anyhow::Re
         );
         names.push(format!("{name} <{email}>"));
     }
-    let file = data_dir.join("people.json");
     write_secret(&file, &json!({"people": people, "tokens": Value::Object(tokens)}))?;
     engine.stop().await;
     Ok(Some(FirstPeople { file, names }))
@@ -103,10 +105,9 @@ pub fn hash_password(password: &str) -> anyhow::Result<String> {
     Ok(hash.map_err(|error| anyhow::anyhow!("the password could not be hashed: {error}"))?.to_string())
 }
 
-fn bare_settings(data_dir: &Path) -> Settings {
+fn bare_settings(store: bursar_store::Options) -> Settings {
     Settings {
-        data_dir: data_dir.to_owned(),
-        node: service::node_name(),
+        store,
         connections: Vec::new(),
         policies: bursar_policy::default_set(),
         playbooks: std::collections::BTreeMap::new(),
@@ -119,6 +120,7 @@ fn bare_settings(data_dir: &Path) -> Settings {
         zone: jiff::tz::TimeZone::UTC,
         separation: bursar_engine::Separation::AsInstalled,
         clock: bursar_engine::ClockTrust::Compared,
+        node_silence: Duration::from_secs(8),
     }
 }
 

@@ -30,7 +30,7 @@ async fn main() -> Result<()> {
 
     let folder = tempfile::tempdir()?;
     // Brings the schema, and moves the write-ahead log into the database beside us as it does for the server.
-    let options = Options { data_dir: folder.path().to_owned(), node: "bare".to_owned(), readers: 1 };
+    let options = Options { readers: 1, ..Options::sqlite(folder.path(), "bare") };
     let store = Store::open(options).await?;
     let mut bare = Bare { conn: connect(folder.path(), false).await?, statements: TOGETHER.map(text) };
 

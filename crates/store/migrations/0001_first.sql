@@ -2,10 +2,18 @@
 -- units, counts and microseconds; BYTEA-compatible BLOB for sealed bytes. What we search by is a column.
 
 CREATE TABLE installation (
-    id TEXT PRIMARY KEY,
+    -- Always 1: there is one.
+    place BIGINT PRIMARY KEY,
+    id TEXT NOT NULL,
     schema_version BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     single_operator BOOLEAN NOT NULL
+);
+
+-- By which a node knows that its master key is this installation's.
+CREATE TABLE master_keys (
+    place BIGINT PRIMARY KEY,
+    fingerprint TEXT NOT NULL
 );
 
 -- One key a subject (a customer) and lane, wrapped by the master key. Destroying the row erases what it sealed.
@@ -86,11 +94,15 @@ CREATE TABLE jobs (
     attempts BIGINT NOT NULL,
     fence BIGINT NOT NULL,
     lease_until BIGINT NOT NULL,
+    -- The node that has it, or had it last.
+    holder TEXT,
     last_error TEXT
 );
 CREATE INDEX jobs_due ON jobs (state, clock, due_at, id);
 CREATE INDEX jobs_by_key ON jobs (key, state);
 CREATE INDEX jobs_dead ON jobs (state, created_at) WHERE state = 'dead';
+-- Two nodes that claim at the same moment cannot both get a job of one key.
+CREATE UNIQUE INDEX jobs_one_of_a_key ON jobs (key) WHERE state = 'leased';
 
 CREATE TABLE objects (
     lane TEXT NOT NULL,
@@ -312,12 +324,14 @@ CREATE TABLE audit (
     at BIGINT NOT NULL,
     kind TEXT NOT NULL,
     body TEXT NOT NULL,
+    -- What waits is chained in this order.
+    place BIGINT NOT NULL,
     seq BIGINT,
     hash TEXT,
     UNIQUE (writer, writer_seq)
 );
 CREATE UNIQUE INDEX audit_by_seq ON audit (seq) WHERE seq IS NOT NULL;
-CREATE INDEX audit_unsealed ON audit (writer, writer_seq) WHERE seq IS NULL;
+CREATE INDEX audit_unsealed ON audit (place, writer, writer_seq) WHERE seq IS NULL;
 
 CREATE TABLE policy_sets (
     hash TEXT PRIMARY KEY,
@@ -399,9 +413,7 @@ CREATE TABLE pollers (
     history_from_s BIGINT NOT NULL,
     history_to_s BIGINT NOT NULL,
     polled_at BIGINT,
-    last_error TEXT,
-    lease_until BIGINT NOT NULL,
-    holder TEXT
+    last_error TEXT
 );
 CREATE TABLE gaps (
     id TEXT PRIMARY KEY,
@@ -426,4 +438,18 @@ CREATE TABLE request_keys (
     answer TEXT,
     at BIGINT NOT NULL,
     PRIMARY KEY (actor, key)
+);
+
+-- Processes that work on this installation, by the database's clock.
+CREATE TABLE nodes (
+    id TEXT PRIMARY KEY,
+    version TEXT NOT NULL,
+    started_at BIGINT NOT NULL,
+    seen_at BIGINT NOT NULL
+);
+-- What one node at a time does: `sealer`, `poller:…`.
+CREATE TABLE leases (
+    name TEXT PRIMARY KEY,
+    holder TEXT NOT NULL,
+    held_until BIGINT NOT NULL
 );

@@ -95,7 +95,8 @@ fn select(tail: &str) -> String {
 }
 
 async fn one(db: &mut Db, tail: &str, value: &str) -> Result<Option<Approval>> {
-    let rows = db.built(select(tail), params![value]).await?;
+    let for_update = db.for_update();
+    let rows = db.built(select(&format!("{tail} {for_update}")), params![value]).await?;
     rows.first().map(from_row).transpose()
 }
 

@@ -42,9 +42,15 @@ pub async fn append(tx: &mut Tx, record: Record) -> Result<()> {
         commits: record.commits,
     };
     let body = entry.body().map_err(|error| Error::Database(error.to_string()))?;
-    let sql = "INSERT INTO audit (id, writer, writer_seq, at, kind, body) VALUES ($1, $2, $3, $4, $5, $6)";
-    let writer = tx.writer.clone();
-    tx.execute(sql, params![entry.id.as_str(), &writer, writer_seq, entry.at, &entry.kind, &body]).await?;
+    // After whatever this writer wrote, and after whatever was committed before: the rows that this is about are locked.
+    let moment = tx.moment();
+    let sql = format!(
+        "INSERT INTO audit (id, writer, writer_seq, at, kind, body, place)
+         VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $7 < {moment} THEN {moment} ELSE $7 END) RETURNING place"
+    );
+    let (writer, next) = (tx.writer.clone(), tx.place + 1);
+    let row = params![entry.id.as_str(), &writer, writer_seq, entry.at, &entry.kind, &body, next];
+    tx.place = tx.built(sql, row).await?.first().map_or(Ok(next), |row| row.int("place"))?;
     tx.writer_seq = writer_seq;
     Ok(())
 }
@@ -62,7 +68,7 @@ pub async fn head(db: &mut Db) -> Result<(i64, String)> {
 /// fork impossible: the second of two sealers fails and changes nothing.
 pub async fn seal(tx: &mut Tx, limit: i64) -> Result<(u64, i64, String)> {
     let (mut seq, mut hash) = head(tx).await?;
-    let sql = "SELECT id, body FROM audit WHERE seq IS NULL ORDER BY writer, writer_seq LIMIT $1";
+    let sql = "SELECT id, body FROM audit WHERE seq IS NULL ORDER BY place, writer, writer_seq LIMIT $1";
     let waiting = tx.all(sql, params![limit]).await?;
     let mut sealed = 0;
     for row in waiting {

@@ -18,6 +18,11 @@ pub async fn used(db: &mut Db, counter: Counter<'_>) -> Result<i64> {
     db.number(sql, params![counter.lane, counter.name, counter.day, counter.currency]).await
 }
 
+/// For who is about to decide on a counter: until this transaction ends nobody else takes anything of it.
+pub async fn hold(tx: &mut Tx, counter: Counter<'_>) -> Result<()> {
+    add(tx, counter, 0).await.map(|_| ())
+}
+
 /// Adds to a counter (negative gives back) and answers the new total.
 pub async fn add(tx: &mut Tx, counter: Counter<'_>, amount: i64) -> Result<i64> {
     let sql = "INSERT INTO budgets (lane, counter, day, currency, used) VALUES ($1, $2, $3, $4, $5)

@@ -139,15 +139,19 @@ async fn many(db: &mut Db, keyring: &Keyring, rows: Vec<Row>) -> Result<Vec<Case
 }
 
 pub async fn get(db: &mut Db, keyring: &Keyring, id: &CaseId) -> Result<Option<Case>> {
-    let rows = db.built(select("WHERE id = $1"), params![id.as_str()]).await?;
+    let for_update = db.for_update();
+    let rows = db.built(select(&format!("WHERE id = $1 {for_update}")), params![id.as_str()]).await?;
     Ok(many(db, keyring, rows).await?.pop())
 }
 
 /// The open case of a key.
 pub async fn open_of(db: &mut Db, keyring: &Keyring, lane: &str, key: &CaseKey) -> Result<Option<Case>> {
-    let tail =
-        "WHERE lane = $1 AND playbook = $2 AND object_kind = $3 AND object_id = $4 AND closed_at IS NULL";
-    let rows = db.built(select(tail), params![lane, &key.playbook, &key.object_kind, &key.object_id]).await?;
+    let for_update = db.for_update();
+    let tail = format!(
+        "WHERE lane = $1 AND playbook = $2 AND object_kind = $3 AND object_id = $4 AND closed_at IS NULL {for_update}"
+    );
+    let rows =
+        db.built(select(&tail), params![lane, &key.playbook, &key.object_kind, &key.object_id]).await?;
     Ok(many(db, keyring, rows).await?.pop())
 }
 

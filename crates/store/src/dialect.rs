@@ -1,19 +1,48 @@
-//! The thin layer over the driver: one SQL text with `$n` parameters, typed values (a NULL keeps its type), rows read by
-//! column name. Every true difference between databases belongs here and nowhere else.
+//! The thin layer over the drivers: one SQL text with `$n` parameters, typed values (a NULL keeps its type), rows read by
+//! column name. Every true difference between the two databases stands here and nowhere else.
+
+mod failure;
+mod row;
+mod text;
+
+use std::sync::Arc;
 
 use sqlx::pool::PoolConnection;
-use sqlx::{AssertSqlSafe, Column as _, Row as _, Sqlite, SqliteConnection};
+use sqlx::{AssertSqlSafe, Postgres, Sqlite};
 
 use crate::seal::FreshKey;
 use crate::{Error, Result};
+
+pub(crate) use failure::from_sqlx;
+pub use row::Row;
+pub(crate) use text::{ROWS_MAX, schema_text, values};
+
+/// Which database a store lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Database {
+    Sqlite,
+    Postgres,
+}
 
 /// A parameter. A missing value still has a type, as `PostgreSQL` wants it.
 #[derive(Clone, Copy, Debug)]
 pub enum Value<'a> {
     Text(Option<&'a str>),
     Int(Option<i64>),
-    Bool(bool),
+    Bool(Option<bool>),
     Blob(Option<&'a [u8]>),
+}
+
+impl Value<'_> {
+    /// Nothing, of the same type.
+    fn nothing(self) -> Self {
+        match self {
+            Value::Text(_) => Value::Text(None),
+            Value::Int(_) => Value::Int(None),
+            Value::Bool(_) => Value::Bool(None),
+            Value::Blob(_) => Value::Blob(None),
+        }
+    }
 }
 
 macro_rules! value_from {
@@ -33,7 +62,7 @@ value_from! {
     Option<&'a str> => Value::Text;
     i64 => |number| Value::Int(Some(number));
     Option<i64> => Value::Int;
-    bool => Value::Bool;
+    bool => |flag| Value::Bool(Some(flag));
     &'a [u8] => |bytes| Value::Blob(Some(bytes));
     &'a Vec<u8> => |bytes| Value::Blob(Some(bytes));
     Option<&'a [u8]> => Value::Blob;
@@ -45,19 +74,30 @@ macro_rules! params {
     ($($value:expr),* $(,)?) => { &[$($crate::Value::from($value)),*] };
 }
 
-/// A connection that can be asked.
-pub struct Db {
-    pub(crate) conn: PoolConnection<Sqlite>,
-    /// It sees what may still be taken back: nothing learnt through it may outlive its transaction.
-    pub(crate) sees_uncommitted: bool,
+/// The driver's connection.
+pub(crate) enum Conn {
+    Sqlite(PoolConnection<Sqlite>),
+    Postgres(PoolConnection<Postgres>),
 }
 
-/// A connection inside the writer's transaction.
+/// A connection that can be asked.
+pub struct Db {
+    conn: Conn,
+    /// It sees what may still be taken back: nothing learnt through it may outlive its transaction.
+    pub(crate) sees_uncommitted: bool,
+    /// A statement failed: `PostgreSQL` keeps nothing of the transaction it stood in, so nobody may.
+    failed: bool,
+}
+
+/// A connection inside a writer's transaction.
 pub struct Tx {
     pub(crate) db: Db,
-    /// This process's name and count in the audit.
+    node: Arc<str>,
+    /// This writer's name and count in the audit.
     pub(crate) writer: String,
     pub(crate) writer_seq: i64,
+    /// The last place in the order in which entries are chained.
+    pub(crate) place: i64,
     /// Subject keys made in this transaction, cached once it commits.
     pub(crate) fresh_keys: Vec<FreshKey>,
 }
@@ -75,54 +115,162 @@ impl std::ops::DerefMut for Tx {
     }
 }
 
+macro_rules! bind {
+    ($query:expr, $params:expr) => {{
+        let mut query = $query;
+        for param in $params {
+            query = match *param {
+                Value::Text(text) => query.bind(text),
+                Value::Int(number) => query.bind(number),
+                Value::Bool(flag) => query.bind(flag),
+                Value::Blob(bytes) => query.bind(bytes),
+            };
+        }
+        query
+    }};
+}
+
+/// A statement with its parameters, run on whichever database this is.
+macro_rules! run {
+    ($db:expr, $sql:expr, $params:expr, $how:ident, $done:expr) => {{
+        let done = match &mut $db.conn {
+            Conn::Sqlite(conn) => bind!(sqlx::query($sql), $params).$how(&mut **conn).await.map($done),
+            Conn::Postgres(conn) => bind!(sqlx::query($sql), $params).$how(&mut **conn).await.map($done),
+        };
+        $db.failed |= done.is_err();
+        done.map_err(from_sqlx)
+    }};
+}
+
 impl Db {
+    pub(crate) fn new(conn: Conn) -> Self {
+        Self { conn, sees_uncommitted: false, failed: false }
+    }
+
+    pub fn database(&self) -> Database {
+        match self.conn {
+            Conn::Sqlite(_) => Database::Sqlite,
+            Conn::Postgres(_) => Database::Postgres,
+        }
+    }
+
     /// All rows.
     pub async fn all(&mut self, sql: &'static str, params: &[Value<'_>]) -> Result<Vec<Row>> {
-        let rows = bind(sqlx::query(sql), params).fetch_all(self.raw()).await.map_err(from_sqlx)?;
-        Ok(rows.into_iter().map(Row).collect())
+        run!(self, sql, params, fetch_all, row::all)
     }
 
     /// The first row, if there is one.
     pub async fn first(&mut self, sql: &'static str, params: &[Value<'_>]) -> Result<Option<Row>> {
-        let row = bind(sqlx::query(sql), params).fetch_optional(self.raw()).await.map_err(from_sqlx)?;
-        Ok(row.map(Row))
+        run!(self, sql, params, fetch_optional, row::one)
     }
 
     /// One number, zero where there is none.
     pub async fn number(&mut self, sql: &'static str, params: &[Value<'_>]) -> Result<i64> {
         match self.first(sql, params).await? {
-            Some(row) => Ok(row.0.try_get::<Option<i64>, _>(0).map_err(from_sqlx)?.unwrap_or(0)),
+            Some(row) => row.number(),
             None => Ok(0),
         }
     }
 
     /// The database's own clock in microseconds: what leases are measured by.
     pub async fn now(&mut self) -> Result<i64> {
-        self.number("SELECT CAST(unixepoch('subsec') * 1000000 AS BIGINT)", &[]).await
+        let sql = match self.database() {
+            Database::Sqlite => "SELECT CAST(unixepoch('subsec') * 1000000 AS BIGINT)",
+            Database::Postgres => "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
+        };
+        self.number(sql, &[]).await
     }
 
     /// Statements whose text is built from constant pieces, such as multi-row `VALUES`.
     pub(crate) async fn built(&mut self, sql: String, params: &[Value<'_>]) -> Result<Vec<Row>> {
-        let rows =
-            bind(sqlx::query(AssertSqlSafe(sql)), params).fetch_all(self.raw()).await.map_err(from_sqlx)?;
-        Ok(rows.into_iter().map(Row).collect())
+        match self.database() {
+            Database::Sqlite => run!(self, AssertSqlSafe(sql), params, fetch_all, row::all),
+            Database::Postgres => {
+                let (sql, places) = text::numbered(sql);
+                let missing = places.saturating_sub(params.len());
+                let padded = (0..missing).map(|place| params[place % params.len()].nothing());
+                let params: Vec<Value<'_>> = params.iter().copied().chain(padded).collect();
+                run!(self, AssertSqlSafe(sql), &params, fetch_all, row::all)
+            }
+        }
     }
 
-    /// Connection-level commands (`BEGIN IMMEDIATE`, `SAVEPOINT`), one or several.
+    /// What a `SELECT` ends with whose rows are about to be changed: read inside a change, nobody else may change them before
+    /// it ends. `SQLite` has one writer: nobody else can.
+    pub(crate) fn for_update(&self) -> &'static str {
+        match self.database() {
+            Database::Postgres if self.sees_uncommitted => "FOR UPDATE",
+            _ => "",
+        }
+    }
+
+    /// Begins to read everything at one moment; `ROLLBACK` ends it.
+    pub(crate) async fn begin_reading(&mut self) -> Result<()> {
+        self.command(match self.database() {
+            Database::Sqlite => "BEGIN",
+            Database::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        })
+        .await
+    }
+
+    /// Connection-level commands (`BEGIN`, `SAVEPOINT`), one or several.
     pub(crate) async fn command(&mut self, sql: &'static str) -> Result<()> {
-        sqlx::query(sql).persistent(true).execute(self.raw()).await.map_err(from_sqlx).map(|_| ())
-    }
-
-    fn raw(&mut self) -> &mut SqliteConnection {
-        &mut self.conn
+        let done = match &mut self.conn {
+            Conn::Sqlite(conn) => sqlx::query(sql).persistent(true).execute(&mut **conn).await.map(|_| ()),
+            Conn::Postgres(conn) => sqlx::raw_sql(sql).execute(&mut **conn).await.map(|_| ()),
+        };
+        done.map_err(from_sqlx)
     }
 }
 
 impl Tx {
+    pub(crate) fn new(conn: Conn, node: &str, writer: String) -> Self {
+        let db = Db { sees_uncommitted: true, ..Db::new(conn) };
+        Self { db, node: node.into(), writer, writer_seq: 0, place: 0, fresh_keys: Vec::new() }
+    }
+
+    /// The process this is, as leases name it.
+    pub(crate) fn node(&self) -> Arc<str> {
+        Arc::clone(&self.node)
+    }
+
+    /// Goes on with another connection and under another name, after one that broke.
+    pub(crate) fn renew(&mut self, conn: Conn, writer: String) {
+        self.db.conn = conn;
+        (self.writer, self.writer_seq) = (writer, 0);
+    }
+
+    /// Begins a transaction, together with the first savepoint where several changes are going to share it.
+    pub(crate) async fn begin(&mut self, shared: bool) -> Result<()> {
+        self.db.failed = false;
+        // Every command is a trip to the connection and back: they travel together.
+        let command = match (self.database(), shared) {
+            (Database::Sqlite, true) => "BEGIN IMMEDIATE; SAVEPOINT unit",
+            (Database::Sqlite, false) => "BEGIN IMMEDIATE",
+            (Database::Postgres, true) => "BEGIN; SAVEPOINT unit",
+            (Database::Postgres, false) => "BEGIN",
+        };
+        self.command(command).await
+    }
+
+    /// Whether a statement failed since this was last asked.
+    pub(crate) fn take_failed(&mut self) -> bool {
+        std::mem::take(&mut self.db.failed)
+    }
+
     /// Runs a change and says how many rows it touched.
     pub async fn execute(&mut self, sql: &'static str, params: &[Value<'_>]) -> Result<u64> {
-        let done = bind(sqlx::query(sql), params).execute(self.db.raw()).await.map_err(from_sqlx)?;
-        Ok(done.rows_affected())
+        let db = &mut self.db;
+        let done = match &mut db.conn {
+            Conn::Sqlite(conn) => {
+                bind!(sqlx::query(sql), params).execute(&mut **conn).await.map(|done| done.rows_affected())
+            }
+            Conn::Postgres(conn) => {
+                bind!(sqlx::query(sql), params).execute(&mut **conn).await.map(|done| done.rows_affected())
+            }
+        };
+        db.failed |= done.is_err();
+        done.map_err(from_sqlx)
     }
 
     /// A change that must touch exactly one row; anything else means the world moved.
@@ -132,116 +280,21 @@ impl Tx {
             _ => Err(Error::Conflict(what.to_owned())),
         }
     }
-}
 
-type Query<'q> = sqlx::query::Query<'q, Sqlite, sqlx::sqlite::SqliteArguments>;
-
-fn bind<'q>(mut query: Query<'q>, params: &[Value<'q>]) -> Query<'q> {
-    for param in params {
-        query = match *param {
-            Value::Text(text) => query.bind(text),
-            Value::Int(number) => query.bind(number),
-            Value::Bool(flag) => query.bind(flag),
-            Value::Blob(bytes) => query.bind(bytes),
-        };
-    }
-    query
-}
-
-/// Rows that one statement carries at most.
-pub(crate) const ROWS_MAX: usize = 64;
-
-/// `(?, ?), (?, ?)`: room for so many rows, rounded up to a power of two, so that a few texts serve every number of rows
-/// and stay prepared. What is left over is NULL, and the statement must leave it out. The parameters have no numbers:
-/// `SQLite` looks for a numbered one among all of them.
-pub(crate) fn values(rows: usize, columns: usize) -> String {
-    let row = format!("({})", vec!["?"; columns].join(", "));
-    vec![row; rows.next_power_of_two()].join(", ")
-}
-
-/// A row, read by column name. A column that is missing or of another type is a defect of ours and says which.
-#[derive(Debug)]
-pub struct Row(sqlx::sqlite::SqliteRow);
-
-impl Row {
-    pub fn text(&self, column: &'static str) -> Result<String> {
-        self.0.try_get(column).map_err(from_sqlx)
+    /// The moment by which changes of several writers follow one another, as a part of a statement. A single writer needs
+    /// none: it counts.
+    pub(crate) fn moment(&self) -> &'static str {
+        match self.database() {
+            Database::Sqlite => "0",
+            Database::Postgres => "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
+        }
     }
 
-    pub fn opt_text(&self, column: &'static str) -> Result<Option<String>> {
-        self.0.try_get(column).map_err(from_sqlx)
-    }
-
-    pub fn int(&self, column: &'static str) -> Result<i64> {
-        self.0.try_get(column).map_err(from_sqlx)
-    }
-
-    pub fn opt_int(&self, column: &'static str) -> Result<Option<i64>> {
-        self.0.try_get(column).map_err(from_sqlx)
-    }
-
-    pub fn flag(&self, column: &'static str) -> Result<bool> {
-        self.0.try_get(column).map_err(from_sqlx)
-    }
-
-    pub fn blob(&self, column: &'static str) -> Result<Vec<u8>> {
-        self.0.try_get(column).map_err(from_sqlx)
-    }
-
-    pub fn opt_blob(&self, column: &'static str) -> Result<Option<Vec<u8>>> {
-        self.0.try_get(column).map_err(from_sqlx)
-    }
-
-    /// A column that parses into something, or a corrupt row named by table, column and id.
-    pub fn parse<T>(
-        &self,
-        table: &'static str,
-        column: &'static str,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<T> {
-        let text = self.text(column)?;
-        parse(&text).ok_or_else(|| Error::corrupt(table, column, self.id()))
-    }
-
-    /// A JSON column.
-    pub fn json<T: serde::de::DeserializeOwned>(
-        &self,
-        table: &'static str,
-        column: &'static str,
-    ) -> Result<T> {
-        self.parse(table, column, |text| serde_json::from_str(text).ok())
-    }
-
-    fn id(&self) -> String {
-        let has_id = self.0.columns().iter().any(|column| column.name() == "id");
-        if has_id { self.0.try_get("id").unwrap_or_default() } else { String::new() }
-    }
-}
-
-pub(crate) fn from_sqlx(error: sqlx::Error) -> Error {
-    let sqlx::Error::Database(db) = &error else {
-        return match error {
-            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Error::Busy(error.to_string()),
-            other => Error::Database(other.to_string()),
-        };
-    };
-    if db.is_unique_violation() {
-        return Error::Conflict(db.message().to_owned());
-    }
-    // Primary SQLite result codes: 5 busy, 6 locked, 8 read-only, 10 I/O error, 13 full.
-    match db.code().as_deref().and_then(|code| code.parse::<i64>().ok()).map(|code| code & 0xff) {
-        Some(5 | 6) => Error::Busy(db.message().to_owned()),
-        Some(8 | 10 | 13) => Error::Full(db.message().to_owned()),
-        _ => Error::Database(db.message().to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn there_is_room_for_all_rows_in_a_few_texts() {
-        assert_eq!(super::values(1, 2), "(?, ?)");
-        assert_eq!(super::values(2, 1), "(?), (?)");
-        assert_eq!(super::values(33, 16), super::values(super::ROWS_MAX, 16));
+    /// What a `SELECT` ends with that takes rows of `due`, leaving out those that somebody else is about to take.
+    pub(crate) fn for_claim(&self) -> &'static str {
+        match self.database() {
+            Database::Sqlite => "",
+            Database::Postgres => "FOR UPDATE OF due SKIP LOCKED",
+        }
     }
 }

@@ -123,8 +123,9 @@ impl NewEvent {
     }
 }
 
-async fn judge(tx: &mut Tx, batch: &[NewEvent]) -> Result<Vec<Accepted>> {
-    let held = held(tx, batch).await?;
+/// What each of a batch is beside what is held. Asking changes nothing.
+pub async fn judge(db: &mut Db, batch: &[NewEvent]) -> Result<Vec<Accepted>> {
+    let held = held(db, batch).await?;
     let mut known: HashMap<(&str, &str), Same<'_>> = HashMap::with_capacity(batch.len() + held.len());
     for held in &held {
         let same = Same {
@@ -157,7 +158,7 @@ struct Held {
     any_version: String,
 }
 
-async fn held(tx: &mut Tx, batch: &[NewEvent]) -> Result<Vec<Held>> {
+async fn held(db: &mut Db, batch: &[NewEvent]) -> Result<Vec<Held>> {
     let mut held = Vec::new();
     for chunk in batch.chunks(ROWS_MAX) {
         let names: Vec<Value<'_>> =
@@ -167,7 +168,7 @@ async fn held(tx: &mut Tx, batch: &[NewEvent]) -> Result<Vec<Held>> {
              WHERE (lane, id) IN (SELECT column1, column2 FROM (VALUES {}) AS wanted)",
             values(chunk.len(), 2)
         );
-        for row in tx.built(sql, &names).await? {
+        for row in db.built(sql, &names).await? {
             held.push(Held {
                 lane: row.text("lane")?,
                 id: row.text("id")?,

@@ -230,7 +230,9 @@ async fn from_row(db: &mut Db, keyring: &Keyring, row: &Row) -> Result<Execution
 }
 
 async fn one(db: &mut Db, keyring: &Keyring, tail: &str, value: &str) -> Result<Option<Execution>> {
-    let rows = db.built(format!("SELECT {COLUMNS} FROM executions {tail}"), params![value]).await?;
+    let for_update = db.for_update();
+    let rows =
+        db.built(format!("SELECT {COLUMNS} FROM executions {tail} {for_update}"), params![value]).await?;
     match rows.first() {
         Some(row) => from_row(db, keyring, row).await.map(Some),
         None => Ok(None),

@@ -23,11 +23,8 @@ pub async fn get(db: &mut Db) -> Result<Option<Installation>> {
 
 /// Creates the row, or leaves the one that is there.
 pub async fn create(tx: &mut Tx, new: &Installation) -> Result<()> {
-    if get(tx).await?.is_some() {
-        return Ok(());
-    }
-    let sql =
-        "INSERT INTO installation (id, schema_version, created_at, single_operator) VALUES ($1, 1, $2, $3)";
+    let sql = "INSERT INTO installation (place, id, schema_version, created_at, single_operator)
+               VALUES (1, $1, 1, $2, $3) ON CONFLICT (place) DO NOTHING";
     tx.execute(sql, params![&new.id, new.created_at, new.single_operator]).await.map(|_| ())
 }
 

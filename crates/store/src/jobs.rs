@@ -91,9 +91,10 @@ pub async fn add_many<'j>(tx: &mut Tx, jobs: impl Iterator<Item = &'j NewJob>) -
 /// Whether a claim would find anything: asked of a reader, so that an idle engine writes nothing.
 pub async fn any_due(db: &mut Db, business_now: i64, machine_now: i64) -> Result<bool> {
     let now = db.now().await?;
-    let sql = "SELECT EXISTS (SELECT 1 FROM jobs WHERE state = 'queued' AND clock = 'machine' AND due_at <= $1)
+    let sql = "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM jobs WHERE state = 'queued' AND clock = 'machine' AND due_at <= $1)
                    OR EXISTS (SELECT 1 FROM jobs WHERE state = 'queued' AND clock = 'business' AND due_at <= $2)
-                   OR EXISTS (SELECT 1 FROM jobs WHERE state = 'leased' AND lease_until < $3) AS due";
+                   OR EXISTS (SELECT 1 FROM jobs WHERE state = 'leased' AND lease_until < $3)
+                   THEN 1 ELSE 0 END AS BIGINT) AS due";
     Ok(db.number(sql, params![machine_now, business_now, now]).await? != 0)
 }
 
@@ -109,64 +110,82 @@ pub struct Claim {
 /// Takes due jobs whose key nobody works on. Lapsed leases come back first.
 pub async fn claim(tx: &mut Tx, claim: Claim) -> Result<Vec<Job>> {
     let now = tx.now().await?;
-    let lapsed = "UPDATE jobs SET state = 'queued' WHERE state = 'leased' AND lease_until < $1";
-    tx.execute(lapsed, params![now]).await?;
+    let for_claim = tx.for_claim();
+    let lapsed = format!(
+        "UPDATE jobs SET state = 'queued' WHERE id IN (
+             SELECT due.id FROM jobs AS due WHERE due.state = 'leased' AND due.lease_until < $1 {for_claim})"
+    );
+    tx.built(lapsed, params![now]).await?;
     let mut taken = Vec::new();
     for (clock, due) in [(Clock::Machine, claim.machine_now), (Clock::Business, claim.business_now)] {
         let room = claim.limit - i64::try_from(taken.len()).unwrap_or(i64::MAX);
         if room <= 0 {
             break;
         }
-        // Of several due jobs of one key only the first: the rest stay queued until it is done.
-        let sql = "UPDATE jobs SET state = 'leased', attempts = attempts + 1, fence = fence + 1, lease_until = $1
-                   WHERE id IN (
-                       SELECT due.id FROM jobs AS due
-                       WHERE due.state = 'queued' AND due.clock = $2 AND due.due_at <= $3
-                         AND NOT EXISTS (
-                             SELECT 1 FROM jobs AS other WHERE other.key = due.key AND other.state = 'leased')
-                         AND NOT EXISTS (
-                             SELECT 1 FROM jobs AS ahead
-                             WHERE ahead.key = due.key AND ahead.state = 'queued' AND ahead.clock = due.clock
-                               AND (ahead.due_at < due.due_at OR (ahead.due_at = due.due_at AND ahead.id < due.id)))
-                       ORDER BY due.due_at, due.id LIMIT $4)
-                   RETURNING id, lane, kind, key, payload, attempts, fence, created_at, due_at";
-        let rows = tx.all(sql, params![now + claim.lease_us, clock.as_str(), due, room]).await?;
-        for row in &rows {
-            match Job::from_row(row, clock) {
-                Ok(job) => taken.push(job),
-                Err(error) => park_unreadable(tx, &row.text("id")?, &error).await?,
-            }
-        }
+        // Of several due jobs of one key only the first: the rest stay queued until it is done. Where two nodes look at
+        // the same moment, the unique index has the last word.
+        let sql = format!(
+            "WITH taken AS MATERIALIZED (
+                 SELECT due.id FROM jobs AS due
+                 WHERE due.state = 'queued' AND due.clock = $2 AND due.due_at <= $3
+                   AND NOT EXISTS (
+                       SELECT 1 FROM jobs AS other WHERE other.key = due.key AND other.state = 'leased')
+                   AND NOT EXISTS (
+                       SELECT 1 FROM jobs AS ahead
+                       WHERE ahead.key = due.key AND ahead.state = 'queued' AND ahead.clock = due.clock
+                         AND (ahead.due_at < due.due_at OR (ahead.due_at = due.due_at AND ahead.id < due.id)))
+                 ORDER BY due.due_at, due.id LIMIT $4 {for_claim})
+             UPDATE jobs SET state = 'leased', attempts = attempts + 1, fence = fence + 1, lease_until = $1, holder = $5
+             WHERE id IN (SELECT id FROM taken)
+             RETURNING id, lane, kind, key, payload, attempts, fence, created_at, due_at"
+        );
+        let node = tx.node();
+        let row = params![now + claim.lease_us, clock.as_str(), due, room, &*node];
+        take(tx, &sql, row, clock, &mut taken).await?;
     }
     Ok(taken)
 }
 
 /// Takes more due jobs of a kind that many of are done at once. Only the head of the line is looked at, however long it is.
 pub async fn claim_more(tx: &mut Tx, claim: Claim, kind: &str) -> Result<Vec<Job>> {
+    if claim.limit <= 0 {
+        return Ok(Vec::new());
+    }
     let now = tx.now().await?;
-    let sql = "UPDATE jobs SET state = 'leased', attempts = attempts + 1, fence = fence + 1, lease_until = $1
-               WHERE id IN (
-                   SELECT due.id FROM (
-                       SELECT id, key, kind, clock, due_at FROM jobs
-                       WHERE state = 'queued' AND clock = 'machine' AND due_at <= $2
-                       ORDER BY due_at, id LIMIT $3) AS due
-                   WHERE due.kind = $4
-                     AND NOT EXISTS (
-                         SELECT 1 FROM jobs AS other WHERE other.key = due.key AND other.state = 'leased')
-                     AND NOT EXISTS (
-                         SELECT 1 FROM jobs AS ahead
-                         WHERE ahead.key = due.key AND ahead.state = 'queued' AND ahead.clock = due.clock
-                           AND (ahead.due_at < due.due_at OR (ahead.due_at = due.due_at AND ahead.id < due.id))))
-               RETURNING id, lane, kind, key, payload, attempts, fence, created_at, due_at";
-    let rows = tx.all(sql, params![now + claim.lease_us, claim.machine_now, claim.limit, kind]).await?;
-    let mut taken = Vec::with_capacity(rows.len());
-    for row in &rows {
-        match Job::from_row(row, Clock::Machine) {
+    let for_claim = tx.for_claim();
+    let sql = format!(
+        "WITH taken AS MATERIALIZED (
+             SELECT due.id FROM jobs AS due
+             WHERE due.id IN (
+                     SELECT head.id FROM jobs AS head
+                     WHERE head.state = 'queued' AND head.clock = 'machine' AND head.due_at <= $2
+                     ORDER BY head.due_at, head.id LIMIT $3)
+               AND due.state = 'queued' AND due.kind = $4
+               AND NOT EXISTS (
+                   SELECT 1 FROM jobs AS other WHERE other.key = due.key AND other.state = 'leased')
+               AND NOT EXISTS (
+                   SELECT 1 FROM jobs AS ahead
+                   WHERE ahead.key = due.key AND ahead.state = 'queued' AND ahead.clock = due.clock
+                     AND (ahead.due_at < due.due_at OR (ahead.due_at = due.due_at AND ahead.id < due.id)))
+             {for_claim})
+         UPDATE jobs SET state = 'leased', attempts = attempts + 1, fence = fence + 1, lease_until = $1, holder = $5
+         WHERE id IN (SELECT id FROM taken)
+         RETURNING id, lane, kind, key, payload, attempts, fence, created_at, due_at"
+    );
+    let (node, mut taken) = (tx.node(), Vec::new());
+    let row = params![now + claim.lease_us, claim.machine_now, claim.limit, kind, &*node];
+    take(tx, &sql, row, Clock::Machine, &mut taken).await?;
+    Ok(taken)
+}
+
+async fn take(tx: &mut Tx, sql: &str, row: &[Value<'_>], clock: Clock, taken: &mut Vec<Job>) -> Result<()> {
+    for row in tx.built(sql.to_owned(), row).await? {
+        match Job::from_row(&row, clock) {
             Ok(job) => taken.push(job),
             Err(error) => park_unreadable(tx, &row.text("id")?, &error).await?,
         }
     }
-    Ok(taken)
+    Ok(())
 }
 
 /// A row that nobody can read waits for a person, and holds up no other.
@@ -195,8 +214,9 @@ impl Job {
 
 /// Whether we still hold the job. Every change a job makes begins with this, in the same transaction.
 pub async fn check_fence(tx: &mut Tx, job: &Job) -> Result<()> {
-    let sql = "SELECT COUNT(*) FROM jobs WHERE id = $1 AND fence = $2 AND state = 'leased'";
-    match tx.number(sql, params![job.id.as_str(), job.fence]).await? {
+    let for_update = tx.for_update();
+    let sql = format!("SELECT id FROM jobs WHERE id = $1 AND fence = $2 AND state = 'leased' {for_update}");
+    match tx.built(sql, params![job.id.as_str(), job.fence]).await?.len() {
         1 => Ok(()),
         _ => Err(Error::Fenced(job.id.to_string())),
     }

@@ -12,6 +12,7 @@ pub mod executions;
 pub mod installation;
 pub mod jobs;
 pub mod modes;
+pub mod nodes;
 pub mod objects;
 pub mod open;
 pub mod people;
@@ -20,13 +21,15 @@ pub mod pollers;
 pub mod proposals;
 pub mod quarantine;
 pub mod request_keys;
+#[cfg(feature = "scratch")]
+pub mod scratch;
 pub mod seal;
 pub mod tasks;
 pub mod timeline;
 mod writer;
 
-pub use dialect::{Db, Row, Tx, Value};
-pub use open::{Options, Store};
+pub use dialect::{Database, Db, Row, Tx, Value};
+pub use open::{MasterKey, Options, PostgresUrl, Store};
 
 /// What went wrong, by what the caller does about it.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -86,9 +86,13 @@ async fn held(tx: &mut Tx, wanted: &[&Snapshot]) -> Result<HashMap<(String, Stri
         .iter()
         .flat_map(|new| [Value::from(&new.lane), (&new.kind).into(), (&new.id).into()])
         .collect();
+    // What is judged now must still be so when it is replaced; in one order, so that two who do this never wait for one
+    // another.
+    let for_update = tx.for_update();
     let sql = format!(
         "SELECT lane, kind, id, version_at, deleted FROM objects
-         WHERE (lane, kind, id) IN (SELECT column1, column2, column3 FROM (VALUES {}) AS wanted)",
+         WHERE (lane, kind, id) IN (SELECT column1, column2, column3 FROM (VALUES {}) AS wanted)
+         ORDER BY lane, kind, id {for_update}",
         values(wanted.len(), 3)
     );
     let mut held = HashMap::new();
@@ -150,7 +154,8 @@ async fn store(tx: &mut Tx, keyring: &Keyring, new: &[(&Snapshot, i64)], at: i64
          SELECT * FROM (VALUES {}) AS new WHERE column1 IS NOT NULL
          ON CONFLICT (lane, kind, id) DO UPDATE SET version_at = excluded.version_at, stale = FALSE,
              deleted = excluded.deleted, customer = excluded.customer, subject = excluded.subject,
-             body = excluded.body",
+             body = excluded.body
+         WHERE objects.version_at < excluded.version_at",
         values(new.len(), 9)
     );
     tx.built(sql, &rows).await.map(|_| ())

@@ -44,8 +44,8 @@ pub async fn all(db: &mut Db) -> Result<Vec<Poller>> {
 
 /// Creates the row of a lane that is followed from `now_s` on, with history before it, or leaves it as it is.
 pub async fn start(tx: &mut Tx, lane: &str, now_s: i64, history_from_s: i64) -> Result<()> {
-    let sql = "INSERT INTO pollers (lane, complete_to_s, history_from_s, history_to_s, lease_until)
-               VALUES ($1, $2, $3, $2, 0) ON CONFLICT DO NOTHING";
+    let sql = "INSERT INTO pollers (lane, complete_to_s, history_from_s, history_to_s)
+               VALUES ($1, $2, $3, $2) ON CONFLICT DO NOTHING";
     tx.execute(sql, params![lane, now_s, history_from_s]).await.map(|_| ())
 }
 
@@ -57,7 +57,7 @@ pub async fn history_read(tx: &mut Tx, lane: &str, down_to_s: i64) -> Result<()>
 
 /// A poll came to its end: complete to a second that never goes back.
 pub async fn completed(tx: &mut Tx, lane: &str, complete_to_s: i64, at: i64) -> Result<()> {
-    let sql = "UPDATE pollers SET complete_to_s = MAX(complete_to_s, $1), polled_at = $2, last_error = NULL
+    let sql = "UPDATE pollers SET complete_to_s = CASE WHEN complete_to_s < $1 THEN $1 ELSE complete_to_s END, polled_at = $2, last_error = NULL
                WHERE lane = $3";
     tx.execute(sql, params![complete_to_s, at, lane]).await.map(|_| ())
 }

@@ -196,8 +196,10 @@ async fn many(db: &mut Db, keyring: &Keyring, rows: Vec<Row>) -> Result<Vec<Prop
 }
 
 pub async fn get(db: &mut Db, keyring: &Keyring, id: &ProposalId) -> Result<Option<Proposal>> {
-    let rows =
-        db.built(format!("SELECT {COLUMNS} FROM proposals WHERE id = $1"), params![id.as_str()]).await?;
+    let for_update = db.for_update();
+    let rows = db
+        .built(format!("SELECT {COLUMNS} FROM proposals WHERE id = $1 {for_update}"), params![id.as_str()])
+        .await?;
     Ok(many(db, keyring, rows).await?.pop())
 }
 

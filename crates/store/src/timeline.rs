@@ -23,6 +23,10 @@ pub struct NewEntry<'a> {
 }
 
 pub async fn add(tx: &mut Tx, keyring: &Keyring, entry: NewEntry<'_>) -> Result<()> {
+    // Whoever else adds to this case waits until our place is taken.
+    let for_update = tx.for_update();
+    tx.built(format!("SELECT id FROM cases WHERE id = $1 {for_update}"), params![entry.case.as_str()])
+        .await?;
     let place =
         tx.number("SELECT COUNT(*) FROM timeline WHERE case_id = $1", params![entry.case.as_str()]).await?;
     let id = format!("{}:{place}", entry.case);

@@ -1,14 +1,17 @@
-//! The one writer: takes waiting closures, runs them in one transaction, each in its own savepoint, commits once, and
-//! answers them all after the commit is on disk. A closure that fails or panics takes back its own changes only.
+//! The writers. Each takes waiting closures, runs them in one transaction, each in its own savepoint, commits once, and
+//! answers them all after the commit is on disk. A closure that fails or panics takes back its own changes only. `SQLite`
+//! has one writer, whose groups are as large as what has gathered; `PostgreSQL` several, whose groups are of one.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use tokio::sync::{mpsc, oneshot};
+use sqlx::{Pool, Postgres};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::dialect::Tx;
+use crate::open::acquire;
 use crate::seal::Keyring;
 use crate::{Error, Result};
 
@@ -19,6 +22,8 @@ const GROUP_MAX: usize = 256;
 pub(crate) trait Unit: Send {
     /// Runs it; true when its changes are to be kept.
     fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool>;
+    /// Turns what it wanted kept into an error.
+    fn refuse(&mut self, error: Error);
     /// Tells the caller, after the group's fate is known.
     fn answer(self: Box<Self>, commit: &Result<()>);
 }
@@ -50,6 +55,10 @@ where
         .boxed()
     }
 
+    fn refuse(&mut self, error: Error) {
+        self.result = Some(Err(error.into()));
+    }
+
     fn answer(self: Box<Self>, commit: &Result<()>) {
         let this = *self;
         let answer = match (this.result, commit) {
@@ -62,19 +71,76 @@ where
     }
 }
 
-/// Runs until every sender is gone.
-pub(crate) async fn run(mut tx: Tx, mut inbox: mpsc::Receiver<Box<dyn Unit>>, keyring: Arc<Keyring>) {
-    let mut group: Vec<Box<dyn Unit>> = Vec::with_capacity(GROUP_MAX);
-    while inbox.recv_many(&mut group, GROUP_MAX).await > 0 {
-        let seq_before = tx.writer_seq;
-        let commit = commit_group(&mut tx, &mut group).await;
+/// Who takes waiting closures: a connection of its own and, where it is one among several, the way to another.
+pub(crate) struct Writer {
+    tx: Tx,
+    others: Option<Others>,
+}
+
+struct Others {
+    pool: Pool<Postgres>,
+    name: String,
+    /// Connections it has had to give up.
+    given_up: u64,
+}
+
+impl Writer {
+    /// The one writer of a file: its changes share commits.
+    pub(crate) fn alone(tx: Tx) -> Self {
+        Self { tx, others: None }
+    }
+
+    /// One of several: each change is a transaction of its own, and the database flushes them together.
+    pub(crate) fn among(tx: Tx, pool: Pool<Postgres>) -> Self {
+        let name = tx.writer.clone();
+        Self { tx, others: Some(Others { pool, name, given_up: 0 }) }
+    }
+
+    fn group_max(&self) -> usize {
+        if self.others.is_some() { 1 } else { GROUP_MAX }
+    }
+
+    /// After a group was lost: its connection may be too, and whether its commit went through nobody knows. So the name
+    /// in the audit changes with the connection: a count that may have gone on is never used again.
+    async fn recover(&mut self) {
+        let Some(others) = &mut self.others else {
+            let _ = self.tx.command("ROLLBACK").await;
+            return;
+        };
+        match acquire(&others.pool).await {
+            Ok(conn) => {
+                others.given_up += 1;
+                self.tx.renew(conn, format!("{}.{}", others.name, others.given_up));
+            }
+            Err(error) => {
+                tracing::error!(%error, "no other connection yet; trying again with the next change")
+            }
+        }
+    }
+}
+
+type Inbox = Arc<Mutex<mpsc::Receiver<Box<dyn Unit>>>>;
+
+/// Lets them work until every sender is gone.
+pub(crate) fn start(writers: Vec<Writer>, inbox: mpsc::Receiver<Box<dyn Unit>>, keyring: &Arc<Keyring>) {
+    let inbox = Arc::new(Mutex::new(inbox));
+    for writer in writers {
+        tokio::spawn(run(writer, Arc::clone(&inbox), Arc::clone(keyring)));
+    }
+}
+
+async fn run(mut writer: Writer, inbox: Inbox, keyring: Arc<Keyring>) {
+    let mut group: Vec<Box<dyn Unit>> = Vec::with_capacity(writer.group_max());
+    while inbox.lock().await.recv_many(&mut group, writer.group_max()).await > 0 {
+        let seq_before = writer.tx.writer_seq;
+        let commit = commit_group(&mut writer.tx, &mut group).await;
         match &commit {
-            Ok(()) => keyring.remember(tx.fresh_keys.drain(..)),
+            Ok(()) => keyring.remember(writer.tx.fresh_keys.drain(..)),
             Err(error) => {
                 tracing::error!(%error, "a commit group was lost; nothing in it was acknowledged");
-                let _ = tx.command("ROLLBACK").await;
-                tx.writer_seq = seq_before;
-                tx.fresh_keys.clear();
+                writer.tx.writer_seq = seq_before;
+                writer.tx.fresh_keys.clear();
+                writer.recover().await;
             }
         }
         for unit in group.drain(..) {
@@ -84,18 +150,35 @@ pub(crate) async fn run(mut tx: Tx, mut inbox: mpsc::Receiver<Box<dyn Unit>>, ke
 }
 
 async fn commit_group(tx: &mut Tx, group: &mut [Box<dyn Unit>]) -> Result<()> {
-    // Every command is a trip to the connection's thread and back: they travel together.
-    tx.command("BEGIN IMMEDIATE; SAVEPOINT unit").await?;
+    if let [unit] = group {
+        tx.begin(false).await?;
+        let kept = run_unit(tx, unit).await;
+        return tx.command(if kept { "COMMIT" } else { "ROLLBACK" }).await;
+    }
+    tx.begin(true).await?;
     let last = group.len() - 1;
     for (place, unit) in group.iter_mut().enumerate() {
-        let (seq_before, keys_before) = (tx.writer_seq, tx.fresh_keys.len());
-        if !unit.run(tx).await {
+        if !run_unit(tx, unit).await {
             tx.command("ROLLBACK TO unit").await?;
-            tx.writer_seq = seq_before;
-            tx.fresh_keys.truncate(keys_before);
         }
         let next = if place == last { "RELEASE unit; COMMIT" } else { "RELEASE unit; SAVEPOINT unit" };
         tx.command(next).await?;
     }
     Ok(())
+}
+
+/// Whether its changes are to be kept. One that went on after a statement of it had failed is not: `PostgreSQL` has
+/// forgotten all of it, and would say nothing at the commit.
+async fn run_unit(tx: &mut Tx, unit: &mut Box<dyn Unit>) -> bool {
+    let (seq_before, keys_before) = (tx.writer_seq, tx.fresh_keys.len());
+    let mut kept = unit.run(tx).await;
+    if tx.take_failed() && kept {
+        unit.refuse(Error::Database("a change went on after one of its statements had failed".to_owned()));
+        kept = false;
+    }
+    if !kept {
+        tx.writer_seq = seq_before;
+        tx.fresh_keys.truncate(keys_before);
+    }
+    kept
 }

@@ -199,9 +199,10 @@ impl Work {
     }
 
     async fn objection_today(&mut self, tx: &mut Tx) -> Result<Option<Objection>> {
-        // The budget is read here, in the writer: two refunds can never both take the last of it.
+        // The budget is held and read here, in the change: two refunds can never both take the last of it.
         let engine = self.engine.clone();
         let mut facts = std::mem::take(&mut self.facts);
+        self.budget(&engine).hold(tx).await?;
         self.budget(&engine).add_spent(tx, &mut facts).await?;
         self.facts = facts;
         self.objection(tx).await

@@ -46,6 +46,9 @@ enum Step {
 }
 
 async fn step(engine: &Engine, open: &Open) -> Result<Step> {
+    if !engine.inner.duties.are_ours(&super::duty(open)) {
+        return Ok(Step::NotYet);
+    }
     let lane = open.lane.to_string();
     let Some(known) = pollers::get(&mut engine.inner.store.read().await?, &lane).await? else {
         return Ok(Step::NotYet);

@@ -3,6 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it is")]
 
+use bursar_store::Database;
+
+const DATABASE: Database = Database::Sqlite;
+
 mod ageing;
 mod answers;
 mod apart;

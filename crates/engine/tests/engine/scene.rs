@@ -1,7 +1,6 @@
 //! An engine on a stage: opened, killed and opened again on the same directory, on clocks that the test holds.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -20,6 +19,7 @@ use bursar_engine::{
 };
 use bursar_policy::PolicyFile;
 use bursar_store::executions::{self, Execution};
+use bursar_store::scratch::Scratch;
 use bursar_store::{Store, audit, budgets, objects, proposals};
 use bursar_stripe::currency::Currency;
 use bursar_stripe::id::AccountId;
@@ -27,7 +27,6 @@ use bursar_stripe::signature;
 use jiff::tz::TimeZone;
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::stage::{NOW_S, Stage};
@@ -93,7 +92,7 @@ pub struct Scene {
     runtime: Option<Runtime>,
     reader: Store,
     machine: Arc<AtomicI64>,
-    dir: TempDir,
+    place: Scratch,
     starts: usize,
 }
 
@@ -118,12 +117,12 @@ impl Scene {
     }
 
     pub async fn on(stage: Stage, wish: Wish) -> Scene {
-        let dir = tempfile::tempdir().unwrap();
+        let place = Scratch::new(crate::DATABASE).await;
         let machine = Arc::new(AtomicI64::new(NOW_S * 1_000_000));
-        let settings = settings(&stage, &wish, dir.path(), 1);
+        let settings = settings(&stage, &wish, &place, 1);
         let (runtime, engine, _) = begin(settings, clocks(&stage, &machine), None).await;
-        let reader = Store::open_read_only(dir.path()).await.unwrap();
-        Scene { stage, wish, engine: Some(engine), runtime: Some(runtime), reader, machine, dir, starts: 1 }
+        let reader = Store::open_read_only(&place.options("look")).await.unwrap();
+        Scene { stage, wish, engine: Some(engine), runtime: Some(runtime), reader, machine, place, starts: 1 }
     }
 
     pub fn engine(&self) -> &Engine {
@@ -165,7 +164,7 @@ impl Scene {
     async fn begin_again(&mut self, point: Option<CrashPoint>) -> Option<Reached> {
         self.kill();
         self.starts += 1;
-        let settings = settings(&self.stage, &self.wish, self.dir.path(), self.starts);
+        let settings = settings(&self.stage, &self.wish, &self.place, self.starts);
         let (runtime, engine, reached) = begin(settings, clocks(&self.stage, &self.machine), point).await;
         (self.runtime, self.engine) = (Some(runtime), Some(engine));
         reached
@@ -230,10 +229,10 @@ pub fn connection(stage: &Stage, wish: &Wish) -> Connection {
     }
 }
 
-fn settings(stage: &Stage, wish: &Wish, dir: &Path, start: usize) -> Settings {
+fn settings(stage: &Stage, wish: &Wish, place: &Scratch, start: usize) -> Settings {
     Settings {
-        data_dir: dir.to_owned(),
-        node: format!("node-{start}"),
+        store: place.options(&format!("node-{start}")),
+        node_silence: Duration::from_millis(400),
         connections: vec![connection(stage, wish)],
         policies: wish.policies.clone(),
         playbooks: BTreeMap::from([("recovery".to_owned(), PlaybookSettings { body: recovery_settings() })]),

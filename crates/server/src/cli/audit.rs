@@ -7,7 +7,7 @@ mod verify;
 
 use std::path::PathBuf;
 
-use bursar_store::Store;
+use bursar_store::{Options, Store};
 
 use super::Outcome;
 use super::code::Code;
@@ -15,6 +15,8 @@ use super::failure::Failure;
 use super::session::Session;
 use crate::config::paths;
 
+/// The name of a process that only looks.
+const READER: &str = "audit";
 const EXAMPLES: &str = "\
 Examples:
   bursar audit verify --json
@@ -42,8 +44,9 @@ pub fn run(command: AuditCommand, session: &Session) -> Outcome {
 
 /// The store of the installation, read-only, beside its owner or without one.
 async fn open(session: &Session) -> Result<(Store, PathBuf), Failure> {
-    let data_dir = place(session)?;
-    if !data_dir.join(paths::DATABASE_NAME).is_file() {
+    let options = place(session)?;
+    let data_dir = options.data_dir.clone();
+    if options.postgres.is_none() && !data_dir.join(paths::DATABASE_NAME).is_file() {
         return Err(Failure::new(
             Code::NotFound,
             format!("there is no installation in {}", data_dir.display()),
@@ -55,14 +58,17 @@ async fn open(session: &Session) -> Result<(Store, PathBuf), Failure> {
             .note("cause", error.to_string())
             .help("name the installation: --data-dir or --config")
     };
-    let store = Store::open_read_only(&data_dir).await.map_err(failed)?;
+    let store = Store::open_read_only(&options).await.map_err(failed)?;
     Ok((store, data_dir))
 }
 
 /// Where nothing names an installation and there is none, a demo will do, as for every other command.
-fn place(session: &Session) -> Result<PathBuf, Failure> {
-    let own = session.data_dir()?;
-    Ok(session.demo_instead_of(&own).unwrap_or(own))
+fn place(session: &Session) -> Result<Options, Failure> {
+    let own = session.store_options(READER)?;
+    if own.postgres.is_some() {
+        return Ok(own);
+    }
+    Ok(session.demo_instead_of(&own.data_dir).map_or(own, |dir| Options::sqlite(dir, READER)))
 }
 
 fn unreadable(error: &bursar_store::Error) -> Failure {

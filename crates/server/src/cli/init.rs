@@ -14,6 +14,7 @@ use super::failure::Failure;
 use super::session::Session;
 use super::{Outcome, ask};
 use crate::config::paths::FILE_NAME;
+use crate::config::{self, CliOptions};
 use crate::setup::{self, FirstPeople};
 
 const EXAMPLES: &str = "\
@@ -56,13 +57,32 @@ pub fn run(args: &InitArgs, session: &Session) -> Outcome {
     for (path, text) in &plan {
         fates.push((path, write_new(path, text)?));
     }
-    let people = super::runtime::block_on_threads(first_people(&data_dir, args.single_operator))?;
+    let store = store_of(session, &config, &data_dir)?;
+    let people = super::runtime::block_on_threads(first_people(store, args.single_operator))?;
     report(session, &fates, &data_dir, people.as_ref(), args.single_operator)
 }
 
 /// Whoever runs an installation for the first time needs somebody who may decide.
-async fn first_people(data_dir: &Path, single_operator: bool) -> Result<Option<FirstPeople>, Failure> {
-    setup::create_people(data_dir, single_operator).await.map_err(|error| super::serve::cannot_start(&error))
+async fn first_people(
+    store: bursar_store::Options,
+    single_operator: bool,
+) -> Result<Option<FirstPeople>, Failure> {
+    setup::create_people(store, single_operator).await.map_err(|error| super::serve::cannot_start(&error))
+}
+
+/// Where the installation that is being made keeps its data: the file may name a database that is elsewhere.
+fn store_of(session: &Session, file: &Path, data_dir: &Path) -> Result<bursar_store::Options, Failure> {
+    let node = crate::service::node_name();
+    let options = CliOptions { config: Some(file.to_owned()), ..session.options() };
+    match config::is_elsewhere(&options, &session.environment) {
+        Ok(true) => {
+            let loaded = config::load(&options, &session.environment);
+            loaded
+                .map_err(|mut errors| errors.0.pop().expect("errors hold at least one"))?
+                .store_options(node)
+        }
+        _ => Ok(bursar_store::Options::sqlite(data_dir, node)),
+    }
 }
 
 fn report(

@@ -34,6 +34,16 @@ impl Session {
         config::data_dir(&self.options(), &self.environment).map_err(|errors| self.all_but_last(errors))
     }
 
+    /// Where the installation's data lies, as the store wants it. Secrets are fetched only for a database that is elsewhere,
+    /// so that people who may not read the service's secrets can still check what lies in a directory.
+    pub fn store_options(&self, node: &str) -> Result<bursar_store::Options, Failure> {
+        let options = self.options();
+        if config::is_elsewhere(&options, &self.environment).map_err(|errors| self.all_but_last(errors))? {
+            return self.config(Vec::new())?.store_options(node.to_owned());
+        }
+        Ok(bursar_store::Options::sqlite(self.data_dir()?, node))
+    }
+
     /// Where an installation that is being made will keep its data: what its file says if it has one already.
     pub fn data_dir_for_init(&self, config: &Path) -> Result<PathBuf, Failure> {
         let existing = config.is_file().then(|| config.to_owned());

@@ -25,12 +25,16 @@ mod variables;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use secrecy::ExposeSecret as _;
+use value::StorageUrl;
+
+use crate::cli::code::Code;
 use crate::cli::failure::Failure;
 
 pub use check::nearest;
 pub use environment::Environment;
 pub use origin::Origin;
-pub use read::{data_dir, load, names_installation, new_data_dir};
+pub use read::{data_dir, is_elsewhere, load, names_installation, new_data_dir};
 pub use secret::{KeptIn, Secret};
 pub use settings::{Settings, Stripe, Telemetry};
 
@@ -57,6 +61,36 @@ pub struct Config {
     pub warnings: Vec<Failure>,
     /// By path; what is missing has its default.
     pub origins: BTreeMap<String, Origin>,
+}
+
+impl Config {
+    /// Where the data lies, as the store wants it.
+    pub fn store_options(&self, node: String) -> Result<bursar_store::Options, Failure> {
+        let storage = &self.settings.storage;
+        let expose = |secret: &Secret| secret.expose().expose_secret().to_owned();
+        let postgres = match &storage.url {
+            StorageUrl::Sqlite(_) => None,
+            StorageUrl::Postgres(url) => Some(bursar_store::PostgresUrl {
+                url: url.clone(),
+                password: storage.password.as_ref().map(expose),
+            }),
+        };
+        let master_key = match &storage.master_key {
+            None => None,
+            Some(secret) => Some(bursar_store::MasterKey::parse(&expose(secret)).ok_or_else(|| {
+                Failure::new(
+                    Code::ConfigWrongValue,
+                    "`storage.master_key` is no key of 64 hexadecimal digits",
+                )
+                .help("copy `master.key` of the node that was started first")
+            })?),
+        };
+        Ok(bursar_store::Options {
+            postgres,
+            master_key,
+            ..bursar_store::Options::sqlite(&self.data_dir, node)
+        })
+    }
 }
 
 /// Everything that is wrong with the configuration, by path.

@@ -51,6 +51,16 @@ pub fn data_dir(options: &CliOptions, environment: &Environment) -> Result<PathB
     data_dir_by(find_file(options, environment).as_deref(), options, environment)
 }
 
+/// Whether the data lies in a database of its own server.
+pub fn is_elsewhere(options: &CliOptions, environment: &Environment) -> Result<bool, ConfigErrors> {
+    let mut tree = match find_file(options, environment) {
+        Some(path) if path.is_file() => file::read(&path)?,
+        _ => Node::table(Origin::Default),
+    };
+    variables::lay_over(&mut tree, environment, ConfigSchema::new().root());
+    Ok(is_postgres(&tree))
+}
+
 /// The same for an installation that is being made: no file is looked for, and one that is named need not exist.
 pub fn new_data_dir(options: &CliOptions, environment: &Environment) -> Result<PathBuf, ConfigErrors> {
     data_dir_by(options.config.as_deref(), options, environment)
@@ -116,6 +126,10 @@ fn settle_data_dir(
         },
     };
     let data_dir = std::path::absolute(&path).map_err(|_| no_data_dir())?;
+    // A database that is elsewhere does not move with the directory.
+    if is_postgres(tree) {
+        return Ok(data_dir);
+    }
     let moves = match (&origin, &placed) {
         (_, None) | (Origin::Flag(_), _) => true,
         (Origin::Variable(_), Some(placed)) => placed.is_file(),
@@ -128,6 +142,13 @@ fn settle_data_dir(
     }
     let beside_database = sqlite_path(tree).and_then(|path| path.parent().map(Path::to_owned));
     std::path::absolute(beside_database.unwrap_or(path)).map_err(|_| no_data_dir().into())
+}
+
+fn is_postgres(tree: &Node) -> bool {
+    let Some(super::node::Kind::Text(url)) = tree.get(&["storage", "url"]).map(|node| &node.kind) else {
+        return false;
+    };
+    url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
 
 fn sqlite_path(tree: &Node) -> Option<PathBuf> {

@@ -53,6 +53,12 @@ pub fn secrets_in_clear(
     let any_live = found.iter().any(|(_, _, live)| *live);
     let password = settings.mail.smtp.as_ref().and_then(|smtp| smtp.password.as_ref());
     found.extend(password.map(|secret| ("mail.smtp.password".to_owned(), secret, any_live)));
+    let storage = &settings.storage;
+    for (path, secret) in
+        [("storage.password", &storage.password), ("storage.master_key", &storage.master_key)]
+    {
+        found.extend(secret.as_ref().map(|secret| (path.to_owned(), secret, any_live)));
+    }
 
     let mut warnings = Vec::new();
     for (path, secret, live) in found.into_iter().filter(|(_, secret, _)| *secret.kept_in() == KeptIn::Clear)

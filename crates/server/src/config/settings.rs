@@ -53,8 +53,16 @@ impl Default for Server {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Storage {
-    /// `sqlite://` and the path of a file. Without it, `bursar.db` in the data directory.
+    /// `sqlite://` and the path of a file, or `postgres://user@host/database` for any number of nodes. Without it,
+    /// `bursar.db` in the data directory.
     pub url: StorageUrl,
+    /// Of the `PostgreSQL` user.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// The key that seals contents, 64 hexadecimal digits: what all nodes of an installation share. Without it,
+    /// `master.key` in the data directory.
+    #[serde(default)]
+    pub master_key: Option<Secret>,
 }
 
 /// One Stripe account.

@@ -55,8 +55,11 @@ fn flatten(path: &str, value: Value, flat: &mut Vec<(String, Value)>) {
 }
 
 fn secret_at<'a>(config: &'a Config, path: &str) -> Option<&'a Secret> {
-    if path == "mail.smtp.password" {
-        return config.settings.mail.smtp.as_ref()?.password.as_ref();
+    match path {
+        "mail.smtp.password" => return config.settings.mail.smtp.as_ref()?.password.as_ref(),
+        "storage.password" => return config.settings.storage.password.as_ref(),
+        "storage.master_key" => return config.settings.storage.master_key.as_ref(),
+        _ => {}
     }
     let (name, key) = path.strip_prefix("stripe.")?.rsplit_once('.')?;
     let account = config.settings.stripe.get(name)?;

@@ -216,7 +216,8 @@ fn the_data_directory_follows_the_strongest_word() {
     let settled = |folder: &Folder, flag: Option<&str>, environment: Environment| {
         let options = CliOptions { data_dir: flag.map(Into::into), ..folder.options() };
         let config = load(&options, &environment).unwrap();
-        assert_eq!(config.settings.storage.url.path().parent(), Some(config.data_dir.as_path()));
+        let database = config.data_dir.join("bursar.db");
+        assert_eq!(config.settings.storage.url, value::StorageUrl::Sqlite(database));
         assert_eq!(data_dir(&options, &environment).unwrap(), config.data_dir);
         config.data_dir
     };

@@ -201,8 +201,7 @@ fn settings(
     let mail =
         SmtpMail::new(MailSettings::loopback(mail_address, "Northwind Billing <billing@northwind.example>"))?;
     Ok(Settings {
-        data_dir: wish.data_dir.clone(),
-        node: service::node_name(),
+        store: bursar_store::Options::sqlite(&wish.data_dir, service::node_name()),
         connections: vec![connection],
         policies: bursar_policy::default_set(),
         playbooks: company::playbook_settings()?,
@@ -215,6 +214,7 @@ fn settings(
         zone: jiff::tz::TimeZone::UTC,
         separation: bursar_engine::Separation::AsInstalled,
         clock: bursar_engine::ClockTrust::Compared,
+        node_silence: service::NODE_SILENCE,
     })
 }
 

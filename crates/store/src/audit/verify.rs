@@ -36,7 +36,7 @@ const PAGE: i64 = 1_000;
 /// Reads the chain from its start, all of it at one moment. Stops at the first finding: everything after it rests on
 /// nothing.
 pub async fn verify(db: &mut Db) -> Result<Report> {
-    db.command("BEGIN").await?;
+    db.begin_reading().await?;
     let report = verify_now(db).await;
     db.command("ROLLBACK").await?;
     report
@@ -177,7 +177,7 @@ impl Walk {
 
 /// What entries that wait for the sealer say about rows: a row that changed a moment ago was not tampered with.
 async fn unsealed_words(db: &mut Db) -> Result<BTreeMap<(String, String), String>> {
-    let sql = "SELECT id, body FROM audit WHERE seq IS NULL ORDER BY writer, writer_seq";
+    let sql = "SELECT id, body FROM audit WHERE seq IS NULL ORDER BY place, writer, writer_seq";
     let mut words = BTreeMap::new();
     for row in db.all(sql, &[]).await? {
         // One that cannot be read vouches for nothing; once sealed, it is named.

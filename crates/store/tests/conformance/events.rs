@@ -5,12 +5,19 @@ use bursar_store::events::{self, Accepted, Filter, NewEvent, Resolved};
 use bursar_store::{Store, audit, jobs};
 
 use crate::rows::{event, job};
-use crate::scene::{AT, LANE, Scene, entropy, write};
+use crate::scene::{AT, LANE, Scene, entropy, is_conflict, write};
 
 async fn accept(store: &Store, batch: Vec<NewEvent>, entry: u8) -> Vec<Accepted> {
     let keyring = std::sync::Arc::clone(store.keyring());
     let entry = AuditId::from_entropy(entropy(entry));
-    write!(store, |tx| events::accept(tx, &keyring, &batch, entry, AT).await).unwrap()
+    loop {
+        let (keyring, batch, entry) = (std::sync::Arc::clone(&keyring), batch.clone(), entry.clone());
+        let accepted = write!(store, |tx| events::accept(tx, &keyring, &batch, entry, AT).await);
+        // Somebody else is just keeping one of them: nothing of this batch was kept, and now it is known.
+        if !is_conflict(&accepted) {
+            return accepted.unwrap();
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,10 +1,15 @@
-//! What storage means, as one suite: every promise of the store, stated once and tried. Whoever adds a database runs this
-//! and nothing else.
+//! What storage means, as one suite: every promise of the store, stated once and tried on each database. This run is about
+//! `SQLite`, with what only a file can go through; `postgres.rs` beside it is the other one.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it is")]
 
+use bursar_store::Database;
+
+const DATABASE: Database = Database::Sqlite;
+
 mod approvals;
 mod audit;
+mod bytes;
 mod cases;
 mod disk;
 mod events;

@@ -1,17 +1,16 @@
 //! Who may open a store, and what is refused.
 
 use bursar_store::installation::{self, Installation};
-use bursar_store::open::database_path;
 use bursar_store::{Error, Store};
 
-use crate::scene::{AT, Scene, alter, open, raw, write};
+use crate::scene::{AT, Scene, alter, number, open, raw, write};
 
 #[tokio::test]
 async fn one_process_owns_a_directory_and_readers_may_stand_beside_it() {
     let scene = Scene::new().await;
-    let second = open(scene.dir.path(), "node-2").await;
+    let second = open(&scene.dir, "node-2").await;
     assert!(matches!(second, Err(Error::InUse(_))), "{second:?}");
-    let reader = Store::open_read_only(scene.dir.path()).await.unwrap();
+    let reader = Store::open_read_only(&scene.dir.options("reader")).await.unwrap();
     reader.read().await.unwrap();
     let written = write!(reader, |tx| installation::set_single_operator(tx, true).await);
     assert!(matches!(written, Err(Error::Closing)), "a reader has no writer: {written:?}");
@@ -26,12 +25,12 @@ async fn a_store_of_a_newer_version_is_refused_and_left_as_it_is() {
     alter(&mut file, "INSERT INTO migrations (number, text_hash) VALUES (999, '')").await;
     let Scene { store, dir } = scene;
     drop(store);
-    let refused = open(dir.path(), "node-2").await;
+    let refused = open(&dir, "node-2").await;
     assert!(matches!(refused, Err(Error::Newer { found: 999, .. })), "{refused:?}");
-    let refused = Store::open_read_only(dir.path()).await;
+    let refused = Store::open_read_only(&dir.options("reader")).await;
     assert!(matches!(refused, Err(Error::Newer { found: 999, .. })), "{refused:?}");
-    alter(&mut raw(dir.path()).await, "DELETE FROM migrations WHERE number = 999").await;
-    open(dir.path(), "node-2").await.unwrap();
+    alter(&mut raw(&dir).await, "DELETE FROM migrations WHERE number = 999").await;
+    open(&dir, "node-2").await.unwrap();
 }
 
 #[tokio::test]
@@ -41,10 +40,11 @@ async fn a_database_without_its_key_is_refused_and_gets_no_new_one() {
     drop(store);
     let key = dir.path().join("master.key");
     std::fs::remove_file(&key).unwrap();
-    let refused = open(dir.path(), "node-2").await;
+    let refused = open(&dir, "node-2").await;
     assert!(matches!(refused, Err(Error::Unsealable(_))), "{refused:?}");
     assert!(!key.exists(), "a new key would open nothing");
-    assert!(database_path(dir.path()).exists());
+    let kept = number(&mut raw(&dir).await, "SELECT COUNT(*) FROM migrations").await;
+    assert_eq!(kept, 1, "and nothing else was touched");
 }
 
 #[cfg(unix)]

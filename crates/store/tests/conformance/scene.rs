@@ -1,13 +1,15 @@
-//! A store in a directory of its own, and a second, raw way to its file for those who bypass us.
-
-use std::path::Path;
+//! A store of its own for each test, on the database that this run of the suite is about, and a second, raw way to it for
+//! those who bypass us.
 
 use bursar_store::open::database_path;
+use bursar_store::scratch::Scratch;
 use bursar_store::seal::Keyring;
-use bursar_store::{Error, Options, Result, Store};
+use bursar_store::{Database, Error, Result, Store};
+use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, SqliteConnection};
-use tempfile::TempDir;
+
+use crate::DATABASE;
 
 pub const LANE: &str = "acct_1/test";
 pub const CUSTOMER: &str = "cus_1";
@@ -16,13 +18,13 @@ pub const AT: i64 = 1_795_219_200_000_000;
 
 pub struct Scene {
     pub store: Store,
-    pub dir: TempDir,
+    pub dir: Scratch,
 }
 
 impl Scene {
     pub async fn new() -> Scene {
-        let dir = tempfile::tempdir().unwrap();
-        let store = open(dir.path(), "node-1").await.unwrap();
+        let dir = Scratch::new(DATABASE).await;
+        let store = open(&dir, "node-1").await.unwrap();
         Scene { store, dir }
     }
 
@@ -30,7 +32,7 @@ impl Scene {
     pub async fn reopen(self, node: &str) -> Scene {
         let Scene { store, dir } = self;
         drop(store);
-        let store = open(dir.path(), node).await.unwrap();
+        let store = open(&dir, node).await.unwrap();
         Scene { store, dir }
     }
 
@@ -38,29 +40,49 @@ impl Scene {
         std::sync::Arc::clone(self.store.keyring())
     }
 
-    pub async fn raw(&self) -> SqliteConnection {
-        raw(self.dir.path()).await
+    pub async fn raw(&self) -> Raw {
+        raw(&self.dir).await
     }
 }
 
-pub async fn open(dir: &Path, node: &str) -> Result<Store> {
-    Store::open(Options { data_dir: dir.to_owned(), node: node.to_owned(), readers: 2 }).await
+pub async fn open(dir: &Scratch, node: &str) -> Result<Store> {
+    Store::open(dir.options(node)).await
 }
 
-/// The file as an intruder, or a person with a database tool, would open it.
-pub async fn raw(dir: &Path) -> SqliteConnection {
-    let busy = std::time::Duration::from_secs(5);
-    SqliteConnectOptions::new().filename(database_path(dir)).busy_timeout(busy).connect().await.unwrap()
+/// The database as an intruder, or a person with a database tool, would open it.
+pub enum Raw {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+pub async fn raw(dir: &Scratch) -> Raw {
+    match DATABASE {
+        Database::Sqlite => Raw::Sqlite(sqlite(dir).await),
+        Database::Postgres => Raw::Postgres(dir.postgres().await),
+    }
+}
+
+pub async fn sqlite(dir: &Scratch) -> SqliteConnection {
+    let (path, busy) = (database_path(dir.path()), std::time::Duration::from_secs(5));
+    SqliteConnectOptions::new().filename(path).busy_timeout(busy).connect().await.unwrap()
 }
 
 /// Runs one statement past the store.
-pub async fn alter(raw: &mut SqliteConnection, sql: &str) -> u64 {
-    sqlx::query(AssertSqlSafe(sql.to_owned())).execute(raw).await.unwrap().rows_affected()
+pub async fn alter(raw: &mut Raw, sql: &str) -> u64 {
+    let sql = AssertSqlSafe(sql.to_owned());
+    match raw {
+        Raw::Sqlite(raw) => sqlx::query(sql).execute(raw).await.unwrap().rows_affected(),
+        Raw::Postgres(raw) => sqlx::query(sql).execute(raw).await.unwrap().rows_affected(),
+    }
 }
 
 /// One number, asked past the store.
-pub async fn number(raw: &mut SqliteConnection, sql: &str) -> i64 {
-    sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(raw).await.unwrap()
+pub async fn number(raw: &mut Raw, sql: &str) -> i64 {
+    let sql = AssertSqlSafe(sql.to_owned());
+    match raw {
+        Raw::Sqlite(raw) => sqlx::query_scalar(sql).fetch_one(raw).await.unwrap(),
+        Raw::Postgres(raw) => sqlx::query_scalar(sql).fetch_one(raw).await.unwrap(),
+    }
 }
 
 /// Sixteen bytes that make an id.

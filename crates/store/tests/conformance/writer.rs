@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bursar_domain::id::{AuditId, TaskId};
 use bursar_store::audit::{self, Record};
-use bursar_store::{Error, Result, Store, Tx, policies, tasks};
+use bursar_store::{Database, Error, Result, Store, Tx, policies, tasks};
 use futures_util::future::join_all;
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -74,11 +74,9 @@ async fn a_change_that_fails_or_panics_takes_back_its_own_and_only_its_own() {
     assert_eq!(number(&mut raw, "SELECT COUNT(*) FROM tasks").await, 20);
     assert_eq!(number(&mut raw, "SELECT COUNT(*) FROM audit").await, 20);
     assert_eq!(number(&mut raw, "SELECT COUNT(*) FROM subject_keys").await, 20, "and the keys made for it");
-    assert_eq!(
-        number(&mut raw, "SELECT MAX(writer_seq) FROM audit").await,
-        20,
-        "a writer's count has no hole"
-    );
+    let counted = "SELECT CAST(SUM(counted) AS BIGINT) FROM (
+        SELECT MAX(writer_seq) AS counted FROM audit GROUP BY writer) AS writers";
+    assert_eq!(number(&mut raw, counted).await, 20, "a writer's count has no hole");
     write!(scene.store, |tx| audit::seal(tx, 100).await).unwrap();
     assert!(audit::verify(&mut scene.store.read().await.unwrap()).await.unwrap().ok);
 }
@@ -101,14 +99,14 @@ async fn a_key_that_was_taken_back_is_never_sealed_under() {
 #[tokio::test]
 async fn whoever_is_answered_is_on_disk() {
     let scene = Scene::new().await;
-    let (store, dir) = (scene.store.clone(), scene.dir.path().to_owned());
+    let (store, dir) = (scene.store.clone(), &scene.dir);
     let changes = (0..40).map(|place| {
-        let (store, dir) = (store.clone(), dir.clone());
+        let store = store.clone();
         async move {
             run(&store, place, End::Well).await.unwrap();
             let sql =
                 format!("SELECT COUNT(*) FROM audit WHERE id = '{}'", AuditId::from_entropy(entropy(place)));
-            number(&mut crate::scene::raw(&dir).await, &sql).await
+            number(&mut crate::scene::raw(dir).await, &sql).await
         }
     });
     assert_eq!(join_all(changes).await, [1; 40], "another connection sees it at once");
@@ -136,7 +134,25 @@ fn hold(store: &Store) -> Held {
 }
 
 #[tokio::test]
+async fn a_change_that_goes_on_after_a_failed_statement_is_not_kept() {
+    let scene = Scene::new().await;
+    run(&scene.store, 1, End::Well).await.unwrap();
+    let keyring = scene.keyring();
+    let passed_over = write!(scene.store, |tx| {
+        let failed = change(tx, &keyring, 1, End::Well).await;
+        assert!(failed.is_err(), "the task is there already");
+        policies::keep_set(tx, "hash", &json!([]), AT).await.ok();
+        Ok(())
+    });
+    assert!(matches!(passed_over, Err(Error::Database(_))), "{passed_over:?}");
+    assert_eq!(number(&mut scene.raw().await, "SELECT COUNT(*) FROM policy_sets").await, 0);
+}
+
+#[tokio::test]
 async fn nothing_of_a_group_is_answered_before_the_group_is_on_disk() {
+    if crate::DATABASE == Database::Postgres {
+        return; // Its groups are of one.
+    }
     let scene = Scene::new().await;
     // While the first is held, two more line up; they will share a commit.
     let first = hold(&scene.store);

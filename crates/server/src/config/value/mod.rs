@@ -5,7 +5,7 @@ mod decimal;
 mod span;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use bursar_stripe::Currency;
@@ -46,21 +46,16 @@ macro_rules! text_value {
 }
 use text_value;
 
-/// Where the data lies. One kind in this version.
+/// Where the data lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StorageUrl {
     /// A file, which one process owns at a time.
     Sqlite(PathBuf),
+    /// A database that any number of nodes share; the address holds no password.
+    Postgres(String),
 }
 
-text_value!(StorageUrl, "examples": ["sqlite:///var/lib/bursar/bursar.db"]);
-
-impl StorageUrl {
-    pub fn path(&self) -> &Path {
-        let StorageUrl::Sqlite(path) = self;
-        path
-    }
-}
+text_value!(StorageUrl, "examples": ["sqlite:///var/lib/bursar/bursar.db", "postgres://bursar@db.internal/bursar"]);
 
 impl FromStr for StorageUrl {
     type Err = String;
@@ -76,18 +71,30 @@ impl FromStr for StorageUrl {
                     )),
                 }
             }
-            Some(("postgres" | "postgresql", _)) => {
-                Err("this version keeps its data in SQLite: sqlite:///path/to/bursar.db".into())
-            }
-            _ => Err("expected sqlite:// and the path of a file, such as sqlite:///var/lib/bursar/bursar.db"
-                .into()),
+            Some(("postgres" | "postgresql", _)) => postgres(text),
+            _ => Err("expected sqlite:///path/to/bursar.db or postgres://user@host/database".into()),
         }
     }
 }
 
+/// The address is shown in many places, so that no password may stand in it.
+fn postgres(text: &str) -> Result<StorageUrl, String> {
+    let url = reqwest::Url::parse(text).map_err(|_| "expected postgres://user@host/database".to_owned())?;
+    if url.password().is_some() || url.query_pairs().any(|(key, _)| key == "password") {
+        return Err("holds a password: put it alone into storage.password = { file = \"…\" }".to_owned());
+    }
+    if url.path().trim_start_matches('/').is_empty() {
+        return Err("names no database: postgres://user@host/database".to_owned());
+    }
+    Ok(StorageUrl::Postgres(text.to_owned()))
+}
+
 impl fmt::Display for StorageUrl {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "sqlite://{}", self.path().display())
+        match self {
+            StorageUrl::Sqlite(path) => write!(out, "sqlite://{}", path.display()),
+            StorageUrl::Postgres(url) => out.write_str(url),
+        }
     }
 }
 

@@ -54,7 +54,12 @@ fn a_refused_url_does_not_show_the_password_in_it() {
 #[test]
 fn storage_currencies_zones_and_days() {
     assert_eq!(written::<StorageUrl>("sqlite:///a/bursar.db").as_deref(), Some("sqlite:///a/bursar.db"));
-    assert!("postgres://h/db".parse::<StorageUrl>().unwrap_err().contains("SQLite"));
+    assert_eq!(written::<StorageUrl>("postgres://u@h:5433/db").as_deref(), Some("postgres://u@h:5433/db"));
+    for bad in ["postgres://u:hunter2@h/db", "postgres://h/db?password=hunter2"] {
+        let error = bad.parse::<StorageUrl>().unwrap_err();
+        assert!(error.contains("storage.password") && !error.contains("hunter2"), "{error}");
+    }
+    assert!("postgres://h".parse::<StorageUrl>().unwrap_err().contains("names no database"));
     for bad in ["", "sqlite://", "/a/bursar.db", "sqlite:///a/b.db", "sqlite:///a/bursar.db?mode=ro"] {
         assert!(written::<StorageUrl>(bad).is_none(), "{bad}");
     }

@@ -201,9 +201,9 @@ async fn card_numbers_are_masked_before_anything_is_kept() {
     let data = stage.data.path().to_owned();
     stage.engine.stop().await;
     // What lies on the disk, unsealed.
-    let options = Options { data_dir: data, node: "look".to_owned(), readers: 1 };
+    let options = Options::sqlite(data, "look");
     drop(stage.engine);
-    let store = Store::open_read_only(&options.data_dir).await.unwrap();
+    let store = Store::open_read_only(&options).await.unwrap();
     let mut db = store.read().await.unwrap();
     let stored = events::find(&mut db, "evt_1").await.unwrap().unwrap();
     let body = stored.body(&mut db, store.keyring()).await.unwrap();

@@ -359,8 +359,7 @@ fn settings(data_dir: &Path, api_base: String, stripe: &FakeStripe) -> Settings 
         requests_per_second: 1_000,
     };
     Settings {
-        data_dir: data_dir.to_owned(),
-        node: "node_test".to_owned(),
+        store: bursar_store::Options::sqlite(data_dir, "node_test"),
         connections: vec![connection],
         policies: bursar_policy::default_set(),
         playbooks: crate::service::default_playbook_settings().unwrap(),
@@ -373,5 +372,6 @@ fn settings(data_dir: &Path, api_base: String, stripe: &FakeStripe) -> Settings 
         zone: jiff::tz::TimeZone::UTC,
         separation: bursar_engine::Separation::AsInstalled,
         clock: bursar_engine::ClockTrust::Compared,
+        node_silence: Duration::from_secs(8),
     }
 }

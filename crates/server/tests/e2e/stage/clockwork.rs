@@ -100,8 +100,7 @@ fn settings(
     });
     let recovery = PlaybookSettings { body: toml::from_str(RECOVERY).unwrap() };
     Settings {
-        data_dir: folder.to_owned(),
-        node: "node_clockwork".to_owned(),
+        store: bursar_store::Options::sqlite(folder, "node_clockwork"),
         connections: vec![connection],
         policies: bursar_policy::default_set(),
         playbooks: BTreeMap::from([("recovery".to_owned(), recovery)]),
@@ -114,5 +113,6 @@ fn settings(
         zone: jiff::tz::TimeZone::UTC,
         separation: bursar_engine::Separation::AsInstalled,
         clock: bursar_engine::ClockTrust::Compared,
+        node_silence: Duration::from_secs(8),
     }
 }

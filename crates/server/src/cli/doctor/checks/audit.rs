@@ -8,15 +8,21 @@ use crate::cli::session::Session;
 use crate::config::Config;
 
 pub fn check(config: &Config, _: &Session) -> Vec<Finding> {
-    let data_dir = &config.data_dir;
-    if !data_dir.join(crate::config::paths::DATABASE_NAME).exists() {
+    let options = match config.store_options("doctor".to_owned()) {
+        Ok(options) => options,
+        Err(failure) => {
+            return vec![Finding::sick("audit.chain", failure.to_string(), "bursar config check")];
+        }
+    };
+    let in_directory = options.postgres.is_none();
+    if in_directory && !config.data_dir.join(crate::config::paths::DATABASE_NAME).exists() {
         return vec![Finding::well("audit.chain", "nothing recorded yet")];
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let verified = runtime.map_err(|error| error.to_string()).and_then(|runtime| {
         runtime
             .block_on(async {
-                let store = Store::open_read_only(data_dir).await?;
+                let store = Store::open_read_only(&options).await?;
                 audit::verify(&mut store.read().await?).await
             })
             .map_err(|error| error.to_string())

@@ -34,7 +34,8 @@ pub fn check(config: &Config, _: &Session) -> Vec<Finding> {
 }
 
 async fn look(config: &Config) -> Result<(bool, Option<String>), String> {
-    let store = Store::open_read_only(&config.data_dir).await.map_err(|error| error.to_string())?;
+    let options = config.store_options("doctor".to_owned()).map_err(|failure| failure.to_string())?;
+    let store = Store::open_read_only(&options).await.map_err(|error| error.to_string())?;
     let mut db = store.read().await.map_err(|error| error.to_string())?;
     let row = installation::get(&mut db).await.map_err(|error| error.to_string())?;
     drop(db);

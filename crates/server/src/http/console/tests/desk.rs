@@ -143,8 +143,7 @@ impl Desk {
 
 fn settings(data_dir: &std::path::Path, api_base: &str, stripe: &FakeStripe) -> Settings {
     Settings {
-        data_dir: data_dir.to_owned(),
-        node: "node_test".to_owned(),
+        store: bursar_store::Options::sqlite(data_dir, "node_test"),
         connections: vec![Connection {
             name: "northwind".to_owned(),
             api_base: api_base.to_owned(),
@@ -170,6 +169,7 @@ fn settings(data_dir: &std::path::Path, api_base: &str, stripe: &FakeStripe) -> 
         zone: jiff::tz::TimeZone::UTC,
         separation: bursar_engine::Separation::AsInstalled,
         clock: bursar_engine::ClockTrust::Compared,
+        node_silence: Duration::from_secs(8),
     }
 }
 

@@ -1,0 +1,104 @@
+//! The key that wraps all others: given, or kept beside the lock. The database knows its fingerprint, so that a node with
+//! another installation's key finds out before it seals anything.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use bursar_domain::canonical::hash_hex;
+use ring::rand::{SecureRandom as _, SystemRandom};
+
+use super::{Options, full};
+use crate::dialect::Tx;
+use crate::{Error, Result, params};
+
+/// Thirty-two bytes that are never shown.
+#[derive(Clone)]
+pub struct MasterKey([u8; 32]);
+
+impl std::fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MasterKey(…)")
+    }
+}
+
+impl MasterKey {
+    /// From 64 hexadecimal digits, as `master.key` has them.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = hex::decode(text.trim()).ok()?;
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// The key is random, so that its hash tells nothing about it.
+    fn fingerprint(&self) -> String {
+        hash_hex(format!("bursar master key\n{}", hex::encode(self.0)).as_bytes())
+    }
+}
+
+/// The key of the installation in this database; made where both are new.
+pub(super) async fn of_installation(tx: &mut Tx, options: &Options) -> Result<[u8; 32]> {
+    let known = fingerprint(tx).await?;
+    let key = match (known.is_some(), held(options)?) {
+        (_, Some(key)) => key,
+        (false, None) => make(&path(&options.data_dir))?,
+        (true, None) => {
+            let path = path(&options.data_dir);
+            return Err(Error::Unsealable(format!("{} is missing: the database beside it", path.display())));
+        }
+    };
+    let ours = key.fingerprint();
+    if known.is_none() {
+        let sql =
+            "INSERT INTO master_keys (place, fingerprint) VALUES (1, $1) ON CONFLICT (place) DO NOTHING";
+        tx.execute(sql, params![&ours]).await?;
+    }
+    match fingerprint(tx).await? {
+        Some(known) if known == ours => Ok(key.0),
+        _ => Err(Error::Unsealable(
+            "this database: the master key is another installation's, and it".to_owned(),
+        )),
+    }
+}
+
+/// The key, which has to be there.
+pub(super) fn existing(options: &Options) -> Result<[u8; 32]> {
+    let missing = || Error::Unsealable(path(&options.data_dir).display().to_string());
+    held(options)?.map(|key| key.0).ok_or_else(missing)
+}
+
+async fn fingerprint(tx: &mut Tx) -> Result<Option<String>> {
+    let row = tx.first("SELECT fingerprint FROM master_keys WHERE place = 1", &[]).await?;
+    row.map(|row| row.text("fingerprint")).transpose()
+}
+
+fn path(data_dir: &Path) -> PathBuf {
+    data_dir.join("master.key")
+}
+
+fn held(options: &Options) -> Result<Option<MasterKey>> {
+    if let Some(given) = &options.master_key {
+        return Ok(Some(given.clone()));
+    }
+    let path = path(&options.data_dir);
+    let mut text = String::new();
+    match File::open(&path).and_then(|mut file| file.read_to_string(&mut text)) {
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(_) => return Err(Error::Unsealable(path.display().to_string())),
+    }
+    MasterKey::parse(&text).map(Some).ok_or_else(|| Error::Unsealable(path.display().to_string()))
+}
+
+fn make(path: &Path) -> Result<MasterKey> {
+    let mut key = [0; 32];
+    SystemRandom::new().fill(&mut key).map_err(|_| Error::Database("no randomness".to_owned()))?;
+    let mut open = OpenOptions::new();
+    open.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut open, 0o600);
+    let mut file = open.open(path).map_err(|error| full(path, &error))?;
+    file.write_all(hex::encode(key).as_bytes())
+        .and_then(|()| file.sync_all())
+        .map_err(|error| full(path, &error))?;
+    Ok(MasterKey(key))
+}

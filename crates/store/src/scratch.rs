@@ -1,0 +1,72 @@
+//! A database of its own for each test, on either kind. For tests only.
+
+use std::path::Path;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _};
+use tempfile::TempDir;
+
+use crate::{Database, Options, PostgresUrl};
+
+/// A data directory, and on `PostgreSQL` a schema that goes with it. Nothing is in it yet.
+#[derive(Debug)]
+pub struct Scratch {
+    pub database: Database,
+    pub dir: TempDir,
+}
+
+impl Scratch {
+    /// # Panics
+    /// Where there is no server to test on, with a word on how to start one.
+    pub async fn new(database: Database) -> Self {
+        let dir = tempfile::tempdir().expect("the system has a place for temporary files");
+        if database == Database::Postgres {
+            let sql = format!("CREATE SCHEMA {}", schema_of(dir.path()));
+            let mut admin = server().connect().await.expect("the server to test on answers");
+            admin.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.expect("a schema can be made");
+        }
+        Self { database, dir }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn options(&self, node: &str) -> Options {
+        let postgres = match self.database {
+            Database::Sqlite => None,
+            Database::Postgres => {
+                let (url, schema) = (server_url(), schema_of(self.path()));
+                let sign = if url.contains('?') { '&' } else { '?' };
+                let url = format!("{url}{sign}options[search_path]={schema}");
+                Some(PostgresUrl { url, password: None })
+            }
+        };
+        Options { readers: 4, postgres, ..Options::sqlite(self.path(), node) }
+    }
+
+    /// A way to the tables past the store.
+    ///
+    /// # Panics
+    /// Where the server does not answer.
+    pub async fn postgres(&self) -> PgConnection {
+        let options = server().options([("search_path", schema_of(self.path()))]);
+        options.connect().await.expect("the server to test on answers")
+    }
+}
+
+fn server() -> PgConnectOptions {
+    server_url().parse().expect("BURSAR_TEST_POSTGRES is a postgres:// address")
+}
+
+fn server_url() -> String {
+    std::env::vars_os()
+        .find(|(name, _)| name == "BURSAR_TEST_POSTGRES")
+        .and_then(|(_, url)| url.into_string().ok())
+        .expect("BURSAR_TEST_POSTGRES names no PostgreSQL server to test on: `scripts/postgres start` starts one and prints its address")
+}
+
+fn schema_of(dir: &Path) -> String {
+    let name = dir.file_name().unwrap_or_default().as_encoded_bytes();
+    name.iter().fold("t".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+}

@@ -1,0 +1,25 @@
+//! The same suite on `PostgreSQL`, with what only several nodes can do to one another.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it is")]
+
+use bursar_store::Database;
+
+const DATABASE: Database = Database::Postgres;
+
+mod approvals;
+mod audit;
+mod cases;
+mod events;
+mod executions;
+mod jobs;
+mod nodes;
+mod objects;
+mod opening;
+mod proposals;
+mod records;
+mod rows;
+mod scene;
+mod sealing;
+mod statements;
+mod tampering;
+mod writer;
