@@ -179,12 +179,16 @@ pub async fn claim_more(tx: &mut Tx, claim: Claim, kind: &str) -> Result<Vec<Job
 }
 
 async fn take(tx: &mut Tx, sql: &str, row: &[Value<'_>], clock: Clock, taken: &mut Vec<Job>) -> Result<()> {
+    let before = taken.len();
     for row in tx.built(sql.to_owned(), row).await? {
         match Job::from_row(&row, clock) {
             Ok(job) => taken.push(job),
             Err(error) => park_unreadable(tx, &row.text("id")?, &error).await?,
         }
     }
+    // An update answers in no order.
+    taken[before..]
+        .sort_by(|one, other| (one.due_at, one.id.as_str()).cmp(&(other.due_at, other.id.as_str())));
     Ok(())
 }
 

@@ -176,6 +176,8 @@ async fn polling_fills_the_hole_when_stripe_is_back() {
 async fn what_stripe_says_about_a_key_is_kept_nowhere() {
     let words = "Invalid API Key provided: rk_test_****Ab12";
     let scene = Scene::new(Wish { polls: true, ..Wish::default() }).await;
+    let polled = async || scene.engine().health().await.unwrap().lanes[0].polled_age_s.is_some();
+    scene.until("the first poll", polled).await;
     let charge = scene.stage.charge(9_000);
     let body = serde_json::json!({"error": {"message": words, "type": "invalid_request_error"}}).to_string();
     scene.stage.gate.harm_after("GET", "/v1/charges/", 1, usize::MAX, Harm::answer(401, &body));

@@ -151,7 +151,7 @@ impl Scene {
     pub async fn refused_restart(&mut self) -> Error {
         self.kill();
         self.starts += 1;
-        let settings = settings(&self.stage, &self.wish, self.dir.path(), self.starts);
+        let settings = settings(&self.stage, &self.wish, &self.place, self.starts);
         loop {
             match Engine::open(settings.clone(), clocks(&self.stage, &self.machine)).await {
                 Err(Error::Store(bursar_store::Error::InUse(_))) => tokio::task::yield_now().await,
@@ -400,7 +400,7 @@ impl Scene {
 
     /// Whether a file of the installation shows these words to whoever reads it without the key.
     pub fn shows(&self, words: &str) -> bool {
-        let mut files = std::fs::read_dir(self.dir.path()).unwrap();
+        let mut files = std::fs::read_dir(self.place.path()).unwrap();
         files.any(|file| {
             let path = file.unwrap().path();
             let bytes = if path.is_file() { std::fs::read(&path).unwrap() } else { Vec::new() };

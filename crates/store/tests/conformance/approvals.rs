@@ -6,7 +6,7 @@ use bursar_store::Store;
 use bursar_store::approvals::{self, Approval, Vote};
 
 use crate::rows::{NOW, approval, vote};
-use crate::scene::{AT, CUSTOMER, Scene, alter, is_conflict, write};
+use crate::scene::{AT, CUSTOMER, Scene, alter, is_conflict, shows, write};
 
 async fn add(store: &Store, new: Approval) -> bursar_store::Result<()> {
     write!(store, |tx| approvals::add(tx, &new).await)
@@ -98,7 +98,7 @@ async fn a_vote_comes_back_with_its_roles_and_its_words_are_sealed() {
     assert_eq!(votes_of(&scene.store).await, [vote(1, 1)]);
     let mut raw = scene.raw().await;
     let words = vote(1, 1).reason.unwrap();
-    let readable = format!("UPDATE votes SET at = at WHERE INSTR(CAST(reason AS TEXT), '{words}') > 0");
+    let readable = format!("UPDATE votes SET at = at WHERE {}", shows("reason", &words));
     assert_eq!(alter(&mut raw, &readable).await, 0, "nobody reads them past the key");
     alter(&mut raw, &format!("DELETE FROM subject_keys WHERE subject = '{CUSTOMER}'")).await;
     let scene = scene.reopen("node-2").await;

@@ -176,13 +176,13 @@ async fn what_is_read_inside_a_change_stays_so_until_it_is_made() {
     let (second, _dir) = another_node(&scene, "node-2").await;
     // Two people vote at the same moment, on two machines; each change adds a vote and then counts.
     let votes = [(1_u8, &scene.store), (2, &second)].map(|(number, store)| {
-        let id = approval(1).id;
+        let (id, keyring) = (approval(1).id, store.keyring().clone());
         async move {
             write!(store, |tx| {
                 approvals::get(tx, &id).await?;
-                approvals::add_vote(tx, &vote(number, number)).await?;
+                approvals::add_vote(tx, &keyring, &vote(number, number), AT).await?;
                 tokio::task::yield_now().await;
-                Ok(approvals::votes(tx, &id).await?.len())
+                Ok(approvals::votes(tx, &keyring, &id).await?.len())
             })
             .unwrap()
         }

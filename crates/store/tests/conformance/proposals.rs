@@ -7,7 +7,7 @@ use bursar_store::proposals::{self, Content, Proposal};
 use bursar_store::{Store, budgets, decisions};
 
 use crate::rows::{NOW, decision, proposal, refund};
-use crate::scene::{AT, CUSTOMER, LANE, Scene, is_conflict, number, write};
+use crate::scene::{AT, CUSTOMER, LANE, Scene, is_conflict, number, shows, write};
 
 async fn add(store: &Store, new: Proposal) {
     let keyring = std::sync::Arc::clone(store.keyring());
@@ -121,8 +121,8 @@ async fn why_it_ended_is_a_code_in_the_open_and_sealed_words() {
     let held = proposals::get(&mut db, store.keyring(), &proposal(1).id).await.unwrap().unwrap();
     assert_eq!(held.settled_words.as_deref(), Some("jane@example.com asked twice"));
     let mut raw = scene.raw().await;
-    let readable = "SELECT COUNT(*) FROM proposals WHERE INSTR(CAST(settled_words AS TEXT), 'jane') > 0";
-    assert_eq!(number(&mut raw, readable).await, 0);
+    let readable = format!("SELECT COUNT(*) FROM proposals WHERE {}", shows("settled_words", "jane"));
+    assert_eq!(number(&mut raw, &readable).await, 0);
 }
 
 #[tokio::test]

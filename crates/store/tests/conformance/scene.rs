@@ -85,6 +85,14 @@ pub async fn number(raw: &mut Raw, sql: &str) -> i64 {
     }
 }
 
+/// A condition: a column of sealed bytes shows these words to whoever reads it without a key.
+pub fn shows(column: &str, words: &str) -> String {
+    match DATABASE {
+        Database::Sqlite => format!("INSTR(CAST({column} AS TEXT), '{words}') > 0"),
+        Database::Postgres => format!("POSITION(CAST('{words}' AS BYTEA) IN {column}) > 0"),
+    }
+}
+
 /// Sixteen bytes that make an id.
 pub fn entropy(number: u8) -> [u8; 16] {
     [number; 16]

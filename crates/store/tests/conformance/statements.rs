@@ -36,10 +36,12 @@ async fn every_statement_prepares() {
 async fn prepare(raw: &mut Raw, sql: &str) -> Option<sqlx::Result<()>> {
     match raw {
         Raw::Sqlite(raw) => {
-            let foreign =
-                ["current_setting", "clock_timestamp", "LOCK TABLE"].iter().any(|word| sql.contains(word));
             let explain = AssertSqlSafe(format!("EXPLAIN {sql}"));
-            if foreign { None } else { Some(sqlx::query(explain).fetch_all(raw).await.map(|_| ())) }
+            if is_for_postgres(sql) {
+                None
+            } else {
+                Some(sqlx::query(explain).fetch_all(raw).await.map(|_| ()))
+            }
         }
         Raw::Postgres(raw) => {
             let foreign = ["sqlite_version", "unixepoch", "VALUES (?"].iter().any(|word| sql.contains(word));
@@ -49,6 +51,10 @@ async fn prepare(raw: &mut Raw, sql: &str) -> Option<sqlx::Result<()>> {
             if foreign || untyped { None } else { Some(raw.prepare(sql).await.map(|_| ())) }
         }
     }
+}
+
+fn is_for_postgres(sql: &str) -> bool {
+    ["current_setting", "clock_timestamp", "LOCK TABLE"].iter().any(|word| sql.contains(word))
 }
 
 /// Tables that grow for as long as an installation lives.
@@ -96,7 +102,9 @@ async fn nothing_looks_at_a_whole_table_that_grows() {
     let (mut looked_at, mut lists, mut slow) = (0, 0, Vec::new());
     for path in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
         let all = statements(&std::fs::read_to_string(&path).unwrap());
-        for sql in all.iter().filter(|sql| !sql.starts_with("INSERT") && !sql.starts_with("CREATE")) {
+        let asks =
+            |sql: &&String| !sql.starts_with("INSERT") && !sql.starts_with("CREATE") && !is_for_postgres(sql);
+        for sql in all.iter().filter(asks) {
             looked_at += 1;
             if WALKS.iter().any(|(piece, _)| sql.contains(piece)) {
                 continue;
@@ -179,6 +187,7 @@ fn sources(dir: &Path) -> Vec<PathBuf> {
             found.extend(sources(&path));
         } else if path.extension().is_some_and(|extension| extension == "rs")
             && !path.ends_with("dialect/text.rs")
+            && !path.ends_with("scratch.rs")
         {
             found.push(path);
         }
