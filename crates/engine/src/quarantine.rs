@@ -81,12 +81,11 @@ impl Engine {
         let held = held.ok_or_else(|| Error::not_found("quarantined event", id))?;
         let body = held.body(&mut db, self.inner.store.keyring()).await?;
         let mut document = summary(&held);
-        match serde_json::from_slice::<Value>(&body) {
-            Ok(body) => document["body"] = body,
-            Err(_) => {
-                let shown = &body[..body.len().min(SHOWN_BYTES_MAX)];
-                document["text"] = String::from_utf8_lossy(shown).into_owned().into();
-            }
+        if let Ok(body) = serde_json::from_slice::<Value>(&body) {
+            document["body"] = body;
+        } else {
+            let shown = &body[..body.len().min(SHOWN_BYTES_MAX)];
+            document["text"] = String::from_utf8_lossy(shown).into_owned().into();
         }
         Ok(document)
     }

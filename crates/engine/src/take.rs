@@ -245,13 +245,12 @@ impl Engine {
                 }
                 _ => None,
             });
-        let held = match beside {
-            Some(held) => Some(held),
-            None => {
-                let mut db = self.inner.store.read().await?;
-                let held = objects::get(&mut db, self.inner.store.keyring(), lane, "charge", &charge).await?;
-                held.map(|held| held.body)
-            }
+        let held = if beside.is_some() {
+            beside
+        } else {
+            let mut db = self.inner.store.read().await?;
+            let held = objects::get(&mut db, self.inner.store.keyring(), lane, "charge", &charge).await?;
+            held.map(|held| held.body)
         };
         if let Some(customer) = held.and_then(|held| held.get("customer").cloned()) {
             object["charge"] = json!({"id": charge, "object": "charge", "customer": customer});

@@ -97,13 +97,12 @@ impl Stored {
 
 /// Newest first: what waits for the sealer, then the chain from its end; with a number, the chain before it.
 pub async fn newest(db: &mut Db, limit: i64, before_seq: Option<i64>) -> Result<Vec<Stored>> {
-    let mut found = match before_seq {
-        Some(_) => Vec::new(),
-        None => {
-            let sql = "SELECT id, seq, hash, body FROM audit WHERE seq IS NULL
-                       ORDER BY at DESC, writer_seq DESC LIMIT $1";
-            db.all(sql, params![limit]).await?
-        }
+    let mut found = if before_seq.is_none() {
+        let sql = "SELECT id, seq, hash, body FROM audit WHERE seq IS NULL
+                   ORDER BY at DESC, writer_seq DESC LIMIT $1";
+        db.all(sql, params![limit]).await?
+    } else {
+        Vec::new()
     };
     let waiting: HashSet<String> = found.iter().map(|row| row.text("id")).collect::<Result<_>>()?;
     let room = limit.saturating_sub(i64::try_from(found.len()).unwrap_or(i64::MAX)).max(0);

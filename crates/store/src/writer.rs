@@ -113,7 +113,7 @@ impl Writer {
                 self.tx.renew(conn, format!("{}.{}", others.name, others.given_up));
             }
             Err(error) => {
-                tracing::error!(%error, "no other connection yet; trying again with the next change")
+                tracing::error!(%error, "no other connection yet; trying again with the next change");
             }
         }
     }

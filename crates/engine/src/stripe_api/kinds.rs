@@ -5,15 +5,15 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Kind {
     /// As its `object` field calls it.
-    pub(crate) kind: &'static str,
+    pub(crate) name: &'static str,
     /// Its collection, which is also the permission's name here.
     pub(crate) collection: &'static str,
     /// What stops working without it.
     pub(crate) needed_for: &'static str,
 }
 
-const fn kind(kind: &'static str, collection: &'static str, needed_for: &'static str) -> Kind {
-    Kind { kind, collection, needed_for }
+const fn kind(name: &'static str, collection: &'static str, needed_for: &'static str) -> Kind {
+    Kind { name, collection, needed_for }
 }
 
 /// Sorted by collection.
@@ -32,7 +32,7 @@ pub(crate) const READ: &[Kind] = &[
 
 /// The collection of a kind; nothing for what Bursar does not read.
 pub(crate) fn collection(kind: &str) -> Option<&'static str> {
-    READ.iter().find(|known| known.kind == kind).map(|known| known.collection)
+    READ.iter().find(|known| known.name == kind).map(|known| known.collection)
 }
 
 #[cfg(test)]

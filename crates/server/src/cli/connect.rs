@@ -355,11 +355,11 @@ mod tests {
         let server = "[server]\npublic_url = \"https://b.example.com\"\n[stripe.main]\n";
         let sellers = "connected_accounts = [\"acct_1\"]\n";
         let known = "webhook_secrets = [{ file = \"s\" }]\n";
-        assert_eq!(wanted(server, None), [own.clone()]);
+        assert_eq!(wanted(server, None), std::slice::from_ref(&own));
         assert_eq!(wanted(&format!("{server}{sellers}"), None), [own.clone(), connected.clone()]);
         assert_eq!(
             wanted(&format!("{server}{sellers}{known}"), None),
-            [connected.clone()],
+            std::slice::from_ref(&connected),
             "only what is missing"
         );
         assert_eq!(wanted("[stripe.main]\n", None), []);

@@ -5,6 +5,7 @@ use sqlx::postgres::PgDatabaseError;
 
 use crate::Error;
 
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`, everywhere")]
 pub(crate) fn from_sqlx(error: sqlx::Error) -> Error {
     let db = match &error {
         sqlx::Error::Database(db) => db,

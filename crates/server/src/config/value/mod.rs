@@ -79,11 +79,14 @@ impl FromStr for StorageUrl {
 
 /// The address is shown in many places, so that no password may stand in it.
 fn postgres(text: &str) -> Result<StorageUrl, String> {
-    let url = reqwest::Url::parse(text).map_err(|_| "expected postgres://user@host/database".to_owned())?;
-    if url.password().is_some() || url.query_pairs().any(|(key, _)| key == "password") {
+    let rest = text.split_once("://").map_or("", |(_, rest)| rest);
+    let (place, options) = rest.split_once('?').unwrap_or((rest, ""));
+    let (authority, database) = place.split_once('/').unwrap_or((place, ""));
+    let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
+    if user.contains(':') || options.split('&').any(|option| option.starts_with("password")) {
         return Err("holds a password: put it alone into storage.password = { file = \"…\" }".to_owned());
     }
-    if url.path().trim_start_matches('/').is_empty() {
+    if database.is_empty() {
         return Err("names no database: postgres://user@host/database".to_owned());
     }
     Ok(StorageUrl::Postgres(text.to_owned()))

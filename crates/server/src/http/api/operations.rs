@@ -119,6 +119,7 @@ pub async fn retry_quarantined(
     Ok(Json(state.engine.retry_quarantined(&caller.actor, &id).await?))
 }
 
+#[expect(clippy::struct_field_names, reason = "seconds, as every number of the API says its unit")]
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackfillBody {
