@@ -54,7 +54,7 @@ pub use home_money::{HomeMoney, Rate};
 pub use inbox::Waiting;
 pub use ingest::{Endpoint, IngestAnswer};
 pub use poll::{BackfillSpan, Backfilled};
-pub use queries::{Health, LaneHealth, Page, Viewer};
+pub use queries::{Health, LaneHealth, NodeHealth, Page, Viewer};
 pub use settings::{Connection, PlaybookSettings, Separation, Settings};
 pub use settle::{Settlement, Truth};
 pub use start::Engine;

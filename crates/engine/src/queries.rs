@@ -11,7 +11,8 @@ use bursar_store::cases::{self, Case, Filter};
 use bursar_store::proposals::{self, Proposal};
 use bursar_store::request_keys::{self, RequestKey};
 use bursar_store::{
-    Db, audit, decisions, events, executions, jobs, modes, people, pollers, quarantine, tasks, timeline,
+    Db, audit, decisions, events, executions, jobs, modes, nodes, people, pollers, quarantine, tasks,
+    timeline,
 };
 use futures_util::FutureExt as _;
 use serde::Serialize;
@@ -53,9 +54,21 @@ pub struct LaneHealth {
 }
 
 #[derive(Clone, Debug, Serialize)]
+pub struct NodeHealth {
+    pub node: String,
+    pub version: String,
+    /// The node that answers this.
+    pub answers: bool,
+    pub up_s: u64,
+    pub heard_of_age_s: u64,
+}
+
+#[derive(Clone, Debug, Serialize)]
 pub struct Health {
     pub business_time: String,
     pub lanes: Vec<LaneHealth>,
+    /// The processes that work on this installation, this one among them.
+    pub nodes: Vec<NodeHealth>,
     /// Configured connections that have not answered yet.
     pub unconnected: Vec<String>,
     pub queue: jobs::Depth,
@@ -433,6 +446,7 @@ impl Engine {
         Ok(Health {
             business_time: rfc3339(business),
             lanes,
+            nodes: self.nodes(&mut db).await?,
             unconnected: configured
                 .filter(|name| !open.iter().any(|open| open.connection.name == *name))
                 .collect(),
@@ -453,6 +467,25 @@ impl Engine {
             clock: self.clock_trouble(),
             mail: self.inner.settings.mail.is_some(),
         })
+    }
+
+    /// By the database's clock. A file has one process, which is there as long as it answers.
+    async fn nodes(&self, db: &mut Db) -> Result<Vec<NodeHealth>> {
+        let now = db.now().await?;
+        let age_s = |at: i64| u64::try_from((now - at) / 1_000_000).unwrap_or(0);
+        let own = self.inner.store.node();
+        let shown = nodes::all(db).await?.into_iter().map(|node| {
+            let answers = node.id == own;
+            let heard_of_age_s = if answers { 0 } else { age_s(node.seen_at) };
+            NodeHealth {
+                up_s: age_s(node.started_at),
+                version: node.version,
+                answers,
+                heard_of_age_s,
+                node: node.id,
+            }
+        });
+        Ok(shown.collect())
     }
 
     /// What the keys may do.

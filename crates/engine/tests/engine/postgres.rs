@@ -21,6 +21,7 @@ mod ingest;
 mod letters;
 mod lookups;
 mod modes;
+mod nodes;
 mod outages;
 mod recovery;
 mod refunds;

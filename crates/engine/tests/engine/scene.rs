@@ -91,8 +91,8 @@ pub struct Scene {
     engine: Option<Engine>,
     runtime: Option<Runtime>,
     reader: Store,
-    machine: Arc<AtomicI64>,
-    place: Scratch,
+    pub machine: Arc<AtomicI64>,
+    pub place: Scratch,
     starts: usize,
 }
 
@@ -177,7 +177,7 @@ impl Drop for Scene {
     }
 }
 
-fn clocks(stage: &Stage, machine: &Arc<AtomicI64>) -> Clocks {
+pub fn clocks(stage: &Stage, machine: &Arc<AtomicI64>) -> Clocks {
     let (business, machine) = (stage.stripe.clock(), Arc::clone(machine));
     Clocks::given(
         move || BusinessTime::from_unix_s(business.now_s()),
@@ -189,7 +189,7 @@ fn clocks(stage: &Stage, machine: &Arc<AtomicI64>) -> Clocks {
 pub type Reached = tokio::sync::oneshot::Receiver<()>;
 
 /// Opens an engine in a runtime of its own, once the process before it has let go.
-async fn begin(
+pub async fn begin(
     settings: Settings,
     clocks: Clocks,
     point: Option<CrashPoint>,
@@ -229,7 +229,7 @@ pub fn connection(stage: &Stage, wish: &Wish) -> Connection {
     }
 }
 
-fn settings(stage: &Stage, wish: &Wish, place: &Scratch, start: usize) -> Settings {
+pub fn settings(stage: &Stage, wish: &Wish, place: &Scratch, start: usize) -> Settings {
     Settings {
         store: place.options(&format!("node-{start}")),
         node_silence: Duration::from_millis(400),

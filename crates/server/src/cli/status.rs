@@ -58,6 +58,11 @@ fn table(status: &Value) -> Table {
     for lane in elements(status, "lanes") {
         say(&fields::text(lane, &["/lane"]), source(lane));
     }
+    // One process is not worth a line: it is the one that answers.
+    let nodes: Vec<&Value> = elements(status, "nodes").collect();
+    for one in nodes.iter().filter(|_| nodes.len() > 1) {
+        say(&fields::text(one, &["/node"]), node(one));
+    }
     for name in elements(status, "unconnected") {
         say(&fields::text(name, &[""]), "has not answered yet: bursar doctor --only stripe".to_owned());
     }
@@ -96,6 +101,17 @@ fn table(status: &Value) -> Table {
         say("people", "one person may decide on what they asked for".to_owned());
     }
     table
+}
+
+/// One process among several: `version 0.1.0, up 3 h, heard of 2 s ago`.
+fn node(node: &Value) -> String {
+    let version = fields::text(node, &["/version"]);
+    let heard_of = if node.get("answers") == Some(&Value::Bool(true)) {
+        "answers this".to_owned()
+    } else {
+        age(node, "/heard_of_age_s", "heard of", " ago")
+    };
+    format!("version {version}, {}, {heard_of}", age(node, "/up_s", "up", ""))
 }
 
 /// How long a hole in the events was and what it held.
@@ -176,6 +192,8 @@ mod tests {
     fn a_status_is_told_in_words_and_units() {
         let status = json!({"object": "status", "status": "degraded", "version": "0.1.0", "demo": true,
             "business_time": "2026-11-21T14:02:05Z",
+            "nodes": [{"node": "node_a", "version": "0.1.0", "answers": true, "up_s": 90, "heard_of_age_s": 0},
+                {"node": "node_b", "version": "0.1.0", "answers": false, "up_s": 7200, "heard_of_age_s": 2}],
             "lanes": [{"lane": "acct_1/test", "sources": ["poll", "webhook"], "polled_age_s": 4, "mode": "automate",
                 "complete_to": "2026-11-21T14:02:00Z", "last_error": null, "stopped": null},
                 {"lane": "acct_2/live", "last_error": "401"}],

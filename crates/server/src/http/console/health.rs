@@ -260,6 +260,7 @@ mod tests {
         Health {
             business_time: String::new(),
             lanes: Vec::new(),
+            nodes: Vec::new(),
             unconnected: Vec::new(),
             queue: Depth { due: 0, leased: 0, dead: 0, later: 0, held: 0, oldest_due: None },
             oldest_due_age_s: None,

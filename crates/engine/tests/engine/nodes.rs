@@ -1,0 +1,108 @@
+//! Three nodes on one database: any two may die, in turn and in the middle of things, and every effect happens once.
+
+use std::time::Duration;
+
+use bursar_domain::actor::Actor;
+use bursar_domain::id::ProposalId;
+use bursar_domain::proposal::ProposalState;
+use bursar_domain::role::Role;
+use bursar_engine::{Engine, RefundRequest};
+use bursar_store::{MasterKey, Options};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::scene::{Scene, Wish, begin, clocks, settings};
+
+/// Another machine's process.
+struct Node {
+    engine: Engine,
+    runtime: Option<Runtime>,
+    _dir: TempDir,
+}
+
+impl Node {
+    async fn start(scene: &Scene, name: &str) -> Node {
+        let dir = tempfile::tempdir().unwrap();
+        let key = std::fs::read_to_string(scene.place.path().join("master.key")).unwrap();
+        let mut settings = settings(&scene.stage, &scene.wish, &scene.place, 1);
+        let (data_dir, master_key) = (dir.path().to_owned(), MasterKey::parse(&key));
+        settings.store = Options { data_dir, master_key, ..scene.place.options(name) };
+        let (runtime, engine, _) = begin(settings, clocks(&scene.stage, &scene.machine), None).await;
+        Node { engine, runtime: Some(runtime), _dir: dir }
+    }
+
+    /// It dies where it stands.
+    fn kill(mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Small refunds that need nobody, asked for at one node.
+async fn ask(scene: &Scene, engine: &Engine, count: usize) -> Vec<ProposalId> {
+    let sam = scene.who("Sam", &[Role::Support]).await;
+    let mut asked = Vec::new();
+    for _ in 0..count {
+        let request = RefundRequest {
+            charge: scene.stage.charge(9_000),
+            amount: Some(500),
+            currency: None,
+            reason: "requested_by_customer".to_owned(),
+            lane: None,
+        };
+        let actor: Actor = sam.actor();
+        asked.push(engine.request_refund(actor, sam.roles.clone(), request).await.unwrap().proposal);
+    }
+    asked
+}
+
+#[tokio::test]
+async fn any_two_of_three_nodes_may_die_in_the_middle_of_things() {
+    let scene = Scene::new(Wish { polls: true, ..Wish::default() }).await;
+    let (second, third) = (Node::start(&scene, "node-b").await, Node::start(&scene, "node-c").await);
+    let mut asked = Vec::new();
+    for engine in [scene.engine(), &second.engine, &third.engine] {
+        asked.extend(ask(&scene, engine, 5).await);
+    }
+    second.kill();
+    asked.extend(ask(&scene, &third.engine, 5).await);
+    third.kill();
+    asked.extend(ask(&scene, scene.engine(), 5).await);
+    for proposal in &asked {
+        scene.live_until(proposal, ProposalState::Done).await;
+    }
+    scene.quiet().await;
+    assert_eq!(scene.stage.effects("refund.create").len(), asked.len(), "each happened, and once");
+    let nodes = async || scene.engine().health().await.unwrap().nodes.len() == 1;
+    scene.until("the dead are buried", nodes).await;
+    scene.assert_audit().await;
+}
+
+#[tokio::test]
+async fn a_node_that_goes_leaves_its_duties_at_once_and_one_that_dies_within_its_silence() {
+    let scene = Scene::new(Wish { polls: true, ..Wish::default() }).await;
+    let second = Node::start(&scene, "node-b").await;
+    let polled = |engine: &Engine| {
+        let engine = engine.clone();
+        async move { engine.health().await.unwrap().lanes[0].polled_age_s.is_some() }
+    };
+    scene.until("somebody polls", async || polled(scene.engine()).await).await;
+    scene.engine().stop().await;
+    scene.pass_machine(Duration::from_secs(60));
+    let fresh =
+        async || second.engine.health().await.unwrap().lanes[0].polled_age_s.is_some_and(|age| age < 60);
+    scene.until("the other one polls", fresh).await;
+    let asked = ask(&scene, &second.engine, 1).await;
+    scene.live_until(&asked[0], ProposalState::Done).await;
+    let sealed = async || second.engine.health().await.unwrap().audit_unsealed == 0;
+    scene.until("the other one seals", sealed).await;
+}
