@@ -27,7 +27,7 @@ use crate::crash_point::CrashPoint;
 use crate::govern::parse_lane;
 use crate::propose::{self, Ending};
 use crate::start::{Engine, store_error};
-use crate::{Error, Result};
+use crate::{Error, Result, blocked};
 
 /// One vote, as a person casts it. Their identity and roles were established by whoever calls.
 #[derive(Clone, Debug)]
@@ -283,6 +283,8 @@ async fn follow(
             .await?;
             jobs::drop_queued(tx, "expire", &format!("expire:{}", approval.id)).await?;
             jobs::add(tx, &ballot.execute).await?;
+            // It is decided: what its case waits for now is the execution.
+            settle_own_case(tx, keyring, case, "approved", ballot.now, ballot.at).await?;
         }
         Tally::Refused => {
             let [_, entry] = ballot.entries;
@@ -403,10 +405,12 @@ pub(crate) async fn settle_own_case(
     if bursar_playbooks::by_name(&case.key.playbook).is_some() || case.state.is_closed() {
         return cases::touch(tx, &case.id, now).await;
     }
-    let unsettled = proposals::past(tx, &case.id).await?.iter().any(|past| past.state.is_unsettled());
-    if !unsettled {
-        case.state = bursar_domain::case::CaseState::Closed { outcome: outcome.to_owned(), at: now };
-    }
+    let past = proposals::past(tx, &case.id).await?;
+    case.state = if past.iter().any(|past| past.state.is_unsettled()) {
+        blocked::under_way(tx, &case, &past).await?
+    } else {
+        bursar_domain::case::CaseState::Closed { outcome: outcome.to_owned(), at: now }
+    };
     case.updated_at = now.micros();
     cases::save(tx, keyring, &case, at).await
 }

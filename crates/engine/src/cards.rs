@@ -23,7 +23,7 @@ use bursar_store::proposals::Proposal;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-pub(crate) use facts::lines as fact_lines;
+pub(crate) use facts::{lines as fact_lines, words_of as fact_words};
 pub use links::dashboard;
 pub(crate) use paid::Paid;
 pub(crate) use receipt::document as receipt;

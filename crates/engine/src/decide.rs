@@ -147,6 +147,7 @@ impl Engine {
                 decision: Some(decision.clone()),
                 customer: plan.customer.clone(),
                 subject: plan.customer.clone().unwrap_or_else(|| NO_SUBJECT.to_owned()),
+                supersedes: None,
             };
             filings.push(self.prepare(&open.lane, case, draft, now)?);
         }

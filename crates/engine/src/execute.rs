@@ -3,6 +3,7 @@
 //! audit entry together. An intent that may have been sent is looked up before anything is sent again.
 
 mod again;
+mod anew;
 mod intent;
 mod lookup;
 mod outcome;
@@ -11,6 +12,7 @@ mod payment;
 mod receipt;
 mod request;
 mod send;
+mod waits;
 
 use bursar_domain::execution::{ExecutionState, KEY_TRUSTED};
 use bursar_domain::id::ProposalId;
@@ -25,7 +27,9 @@ use crate::start::Engine;
 use crate::{Error, Result};
 
 pub(crate) use again::let_go;
+pub(crate) use anew::refundable_line;
 pub(crate) use request::{idempotency_key, of as request_of};
+pub(crate) use waits::{told as wait_told, words as wait_words};
 
 use outcome::Outcome;
 

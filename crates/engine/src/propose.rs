@@ -37,6 +37,8 @@ pub(crate) struct Draft {
     pub(crate) decision: Option<DecisionId>,
     pub(crate) customer: Option<String>,
     pub(crate) subject: String,
+    /// The same wish as it was before the world changed under it.
+    pub(crate) supersedes: Option<ProposalId>,
 }
 
 /// Ready to be written.
@@ -99,6 +101,7 @@ impl Engine {
                 actor_roles: draft.roles,
                 rationale: draft.rationale,
                 facts: draft.facts,
+                supersedes: draft.supersedes,
             },
         };
         let approval = self.approval_of(&proposal);
@@ -190,7 +193,7 @@ pub(crate) async fn file(tx: &mut Tx, keyring: &Keyring, filing: &Filing) -> bur
     jobs::add_many(tx, filing.jobs.iter()).await?;
     let policies: Vec<&str> = proposal.verdict.policies.iter().map(|policy| policy.id.as_str()).collect();
     let amount = proposal.content.action.amount();
-    let data = json!({
+    let mut data = json!({
         "proposal": proposal.id.as_str(),
         "case": proposal.case.as_str(),
         "verb": proposal.content.action.verb(),
@@ -203,6 +206,9 @@ pub(crate) async fn file(tx: &mut Tx, keyring: &Keyring, filing: &Filing) -> bur
         "digest": proposal.digest,
         "approval": filing.approval.as_ref().map(|approval| approval.id.as_str()),
     });
+    if let Some(before) = &proposal.content.supersedes {
+        data["supersedes"] = before.as_str().into();
+    }
     let record = Record {
         id: filing.entry.clone(),
         at: filing.at,

@@ -2,7 +2,7 @@
 
 use bursar_domain::approval::{ApprovalState, Voter, may_decide};
 use bursar_domain::case::CaseState;
-use bursar_domain::id::{ApprovalId, CaseId, PersonId};
+use bursar_domain::id::{ApprovalId, CaseId, PersonId, ProposalId};
 use bursar_domain::proposal::ProposalState;
 use bursar_domain::role::Role;
 use bursar_domain::time::BusinessTime;
@@ -204,6 +204,8 @@ impl Engine {
             "policy_verdict": proposal.policy_verdict,
             "digest": proposal.digest,
             "approval": approval.map(|approval| approval.id.to_string()),
+            "supersedes": proposal.content.supersedes.as_ref().map(ProposalId::as_str),
+            "superseded_by": proposals::successor(db, self.inner.store.keyring(), proposal).await?.map(|next| next.id.to_string()),
             "execution": execution.as_ref().map(|execution| cards::receipt(execution, action, customer)),
         }))
     }
@@ -288,6 +290,11 @@ impl Engine {
                 Some(may_decide(&question, &voter, &earlier, now))
             }
         };
+        let next = proposals::successor(db, keyring, &proposal).await?;
+        let asked_next = match &next {
+            Some(next) => approvals::of_proposal(db, &next.id).await?,
+            None => None,
+        };
         let mut document = json!({
             "object": "approval",
             "id": approval.id.as_str(),
@@ -297,6 +304,9 @@ impl Engine {
             "case": approval.case.as_str(),
             "proposal": proposal.id.as_str(),
             "proposal_state": proposal.state.as_str(),
+            "supersedes": proposal.content.supersedes.as_ref().map(ProposalId::as_str),
+            "superseded_by": next.map(|next| json!({"proposal": next.id.as_str(), "state": next.state.as_str(),
+                "approval": asked_next.map(|approval| approval.id.to_string())})),
             "digest": approval.digest,
             "opened_at": rfc3339(approval.opened_at),
             "expires_at": rfc3339(approval.expires_at),

@@ -248,7 +248,7 @@ async fn settle(engine: &Engine, job: &Job, error: &Error) -> Result<()> {
                         let after = i64::try_from(after.as_micros()).unwrap_or(i64::MAX);
                         let counts = if counts { Counts::Yes } else { Counts::No };
                         if counts == Counts::No {
-                            blocked::note(tx, &keyring, &job, &why, business).await?;
+                            blocked::note(tx, &keyring, &job, &why, (business, now)).await?;
                         }
                         jobs::put_back(tx, &job, Clock::Machine, now.saturating_add(after), &why, counts)
                             .await

@@ -127,8 +127,12 @@ impl Engine {
         }
         let Some(id) = kept.proposal else { return Ok(None) };
         let proposal = proposals::get(&mut db, self.inner.store.keyring(), &id).await?;
-        let proposal = proposal.ok_or_else(|| Error::not_found("proposal", id.as_str()))?;
-        let approval = approvals::of_proposal(&mut db, &id).await?.map(|approval| approval.id);
+        let mut proposal = proposal.ok_or_else(|| Error::not_found("proposal", id.as_str()))?;
+        // Asked for again since: that one is the answer.
+        while let Some(next) = proposals::successor(&mut db, self.inner.store.keyring(), &proposal).await? {
+            proposal = next;
+        }
+        let approval = approvals::of_proposal(&mut db, &proposal.id).await?.map(|approval| approval.id);
         Ok(Some(Filed { proposal, approval, repeated: true }))
     }
 
@@ -153,6 +157,7 @@ impl Engine {
             decision: None,
             customer: wish.customer.clone(),
             subject: wish.subject(),
+            supersedes: None,
         };
         self.prepare(lane, case, draft, now)
     }

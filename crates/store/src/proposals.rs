@@ -49,6 +49,9 @@ pub struct Content {
     pub actor_roles: Vec<Role>,
     pub rationale: Rationale,
     pub facts: Facts,
+    /// The one of which this is the same wish, asked for again because the world had changed under it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supersedes: Option<ProposalId>,
 }
 
 fn purpose(id: &str) -> String {
@@ -201,6 +204,15 @@ pub async fn get(db: &mut Db, keyring: &Keyring, id: &ProposalId) -> Result<Opti
         .built(format!("SELECT {COLUMNS} FROM proposals WHERE id = $1 {for_update}"), params![id.as_str()])
         .await?;
     Ok(many(db, keyring, rows).await?.pop())
+}
+
+/// The same wish, asked for again in place of one that was voided, if it was.
+pub async fn successor(db: &mut Db, keyring: &Keyring, proposal: &Proposal) -> Result<Option<Proposal>> {
+    if proposal.state != ProposalState::Void {
+        return Ok(None);
+    }
+    let known = of_case(db, keyring, &proposal.case).await?;
+    Ok(known.into_iter().find(|other| other.content.supersedes.as_ref() == Some(&proposal.id)))
 }
 
 /// Of a case, oldest first.

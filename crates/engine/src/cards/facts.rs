@@ -1,7 +1,7 @@
 //! Facts as a card lists them: a label, the value in words, where it comes from and when it was read.
 
 use bursar_domain::action::Action;
-use bursar_domain::facts::{Fact, FactName, FactValue, HomeAmount, Source};
+use bursar_domain::facts::{Fact, FactName, FactValue, Facts, HomeAmount, Source};
 use bursar_domain::time::BusinessTime;
 use bursar_store::proposals::Proposal;
 use jiff::tz::TimeZone;
@@ -56,6 +56,11 @@ fn abroad(name: FactName, value: &FactValue) -> Option<&HomeAmount> {
         }
         _ => None,
     }
+}
+
+/// A fact's value in words.
+pub(crate) fn words_of(facts: &Facts, name: FactName, zone: &TimeZone) -> String {
+    facts.get(name).map_or_else(|| "not known".to_owned(), |fact| text(name, &fact.value, zone))
 }
 
 fn text(name: FactName, value: &FactValue, zone: &TimeZone) -> String {

@@ -7,6 +7,7 @@ use bursar_stripe::money::Money;
 use serde_json::{Value, json};
 
 use super::{rfc3339, words};
+use crate::execute;
 
 /// The code of an attempt of which nothing left this machine.
 const NOT_SENT: &str = "not_sent";
@@ -35,6 +36,7 @@ pub(crate) fn document(execution: &Execution, action: &Action, customer: Option<
         "first_sent_at": execution.first_sent_at.map(rfc3339),
         "finished_at": execution.outcome_at.map(rfc3339),
         "waiting_for": execution.waiting_for,
+        "waits": execute::wait_told(execution, action),
     })
 }
 

@@ -54,8 +54,8 @@ impl Engine {
             Step::Stopped { scope, reason } => {
                 self.conclude(task, &execution, send::held_by(&scope, &reason)).await
             }
-            Step::Voided(why) => {
-                self.tell_voided(task, &why);
+            Step::Voided(voided) => {
+                self.tell_voided(task, &voided);
                 Ok(())
             }
         }

@@ -4,39 +4,48 @@
 use bursar_domain::actor::Actor;
 use bursar_domain::approval::{ApprovalState, is_met};
 use bursar_domain::execution::KEY_TRUSTED;
-use bursar_domain::facts::Facts;
+use bursar_domain::facts::{FactName, Facts};
 use bursar_domain::id::ExecutionId;
 use bursar_domain::known::Known;
 use bursar_domain::proposal::{self, ProposalState};
 use bursar_domain::time::BusinessTime;
 use bursar_domain::verdict::Ruling;
 use bursar_store::audit::{self, Record, Table};
+use bursar_store::cases::{self, Case};
 use bursar_store::executions::{self, Execution, Intent};
 use bursar_store::jobs::{self, NewJob};
 use bursar_store::seal::Keyring;
-use bursar_store::{Tx, approvals, cases, proposals};
+use bursar_store::{Tx, approvals, proposals};
 use futures_util::FutureExt as _;
 use serde_json::json;
 
+use super::anew::Next;
 use super::{Task, request};
 use crate::approve::{note, settle_own_case, yes_voters};
 use crate::budget::{self, Budget};
+use crate::call_person::call_person;
 use crate::govern::{self, Motion, parse_lane};
 use crate::mirror::{Freshness, Gathered};
-use crate::propose::{self, Ending};
+use crate::propose::{self, Ending, Filing};
 use crate::reads::Reader;
 use crate::start::Engine;
-use crate::{Result, facts};
+use crate::{Result, cards, facts};
 
 /// What the transaction decided.
 pub(super) enum Step {
     Intended,
-    Voided(String),
+    Voided(Voided),
     /// A kill switch holds it up.
     Stopped {
         scope: String,
         reason: String,
     },
+}
+
+/// Why nothing is sent, and what was asked for again instead.
+pub(super) struct Voided {
+    why: String,
+    again: Option<Box<Filing>>,
 }
 
 impl Engine {
@@ -98,17 +107,25 @@ impl Engine {
                     receipt: None,
                 }))
             }
-            Step::Voided(why) | Step::Stopped { reason: why, .. } => {
-                self.tell_voided(task, &why);
+            Step::Voided(voided) => {
+                self.tell_voided(task, &voided);
+                Ok(None)
+            }
+            Step::Stopped { reason, .. } => {
+                self.tell_voided(task, &Voided { why: reason, again: None });
                 Ok(None)
             }
         }
     }
 
-    pub(super) fn tell_voided(&self, task: &Task<'_>, why: &str) {
+    pub(super) fn tell_voided(&self, task: &Task<'_>, Voided { why, again }: &Voided) {
         self.inner.work.notify_one();
         let about = (Some(task.case.id.as_str()), None);
         self.tell("execution", &task.proposal.lane, about, format!("not executed: {why}. Nothing was sent"));
+        if let Some(filing) = again {
+            let name = task.case.details.customer_name.as_deref();
+            self.announce(filing, &cards::headline(&filing.proposal.content.action, name));
+        }
     }
 
     /// The facts as Stripe has them at this moment, and what was read for them.
@@ -128,6 +145,11 @@ impl Engine {
         Ok((facts, reader.gathered))
     }
 }
+
+/// The world is another than the one that was decided on.
+const FACTS_CHANGED: &str = "facts_changed";
+/// Policy asks people where it asked nobody before.
+const NOBODY_ASKED: &str = "nobody_asked";
 
 /// Why nothing may be sent: a code for the audit, and words for people.
 struct Objection {
@@ -160,8 +182,7 @@ impl Work {
         jobs::check_fence(tx, &self.job).await?;
         self.gathered.save(tx, &keyring, self.at).await?;
         if let Some(objection) = self.objection_today(tx).await? {
-            self.void(tx, &keyring, &objection).await?;
-            return Ok(Step::Voided(objection.words));
+            return self.void(tx, &keyring, objection).await.map(Step::Voided);
         }
         executions::add(tx, &keyring, &self.intent, self.at).await?;
         self.budget(&self.engine).reserve(tx, &self.intent.id).await?;
@@ -192,8 +213,7 @@ impl Work {
         }
         budget::give_back(tx, &self.intent.lane, &self.intent.id).await?;
         if let Some(objection) = self.objection_today(tx).await? {
-            self.void(tx, &keyring, &objection).await?;
-            return Ok(Step::Voided(objection.words));
+            return self.void(tx, &keyring, objection).await.map(Step::Voided);
         }
         self.budget(&self.engine).reserve(tx, &self.intent.id).await?;
         Ok(Step::Intended)
@@ -229,11 +249,15 @@ impl Work {
             proposal::guards(&content.action, &content.facts),
             proposal::guards(&content.action, &self.facts),
         );
-        if let Some((name, was)) = then.iter().find(|(name, was)| now.get(*name) != Some(*was)) {
-            let is = now.get(name).cloned().flatten().unwrap_or_default();
-            let was = was.clone().unwrap_or_default();
-            let words = format!("{name} changed after it was decided: was {was}, is {is}");
-            return objects("facts_changed", words);
+        let changed = |name: &&FactName| then.get(name.as_str()) != now.get(name.as_str());
+        if let Some(name) = content.action.guard_facts().iter().find(changed) {
+            let zone = &self.engine.inner.settings.zone;
+            let said = |facts: &Facts| cards::fact_words(facts, *name, zone);
+            let (what, was, is) = (name.as_str().replace('_', " "), said(&content.facts), said(&self.facts));
+            return objects(
+                FACTS_CHANGED,
+                format!("{what} changed after it was decided: was {was}, is {is}"),
+            );
         }
         let lane = parse_lane(&self.proposal.lane)?;
         let motion = Motion {
@@ -269,7 +293,7 @@ impl Work {
         let Some(approval) = approval.filter(|approval| {
             approval.state == ApprovalState::Met && approval.digest == self.proposal.digest
         }) else {
-            return objects("nobody_asked", "policy now asks people, and nobody has been asked");
+            return objects(NOBODY_ASKED, "policy now asks people, and nobody has been asked");
         };
         let voters = yes_voters(tx, self.engine.inner.store.keyring(), &approval).await?;
         if is_met(requirements, &voters) {
@@ -279,27 +303,62 @@ impl Work {
         }
     }
 
-    /// The proposal ends without having happened; a playbook's case looks again.
-    async fn void(&self, tx: &mut Tx, keyring: &Keyring, objection: &Objection) -> Result<()> {
-        let now = self.now;
+    /// The proposal ends without having happened. A playbook's case looks again; what somebody asked for is asked for again.
+    async fn void(&self, tx: &mut Tx, keyring: &Keyring, objection: Objection) -> Result<Voided> {
+        let (now, case) = (self.now, cases::get(tx, keyring, &self.intent.case).await?);
+        let next = match &case {
+            Some(case) if [FACTS_CHANGED, NOBODY_ASKED].contains(&objection.code) => {
+                self.anew(tx, keyring, case, &objection.words).await?
+            }
+            _ => Next::Nothing,
+        };
+        let words = match &next {
+            Next::Person(why) => format!("{}; {why}", objection.words),
+            Next::Nothing | Next::Filed(_) => objection.words,
+        };
         let ending = Ending {
             to: ProposalState::Void,
             approval_to: ApprovalState::Void,
             code: objection.code,
-            words: objection.words.clone(),
+            words: words.clone(),
             by: self.actor.key(),
             now,
             at: self.at,
             entry: self.engine.audit_id(),
         };
-        propose::end(tx, keyring, &self.proposal.id, ending).await?;
-        let body = json!({"verb": self.intent.verb, "state": "void", "why": objection.words, "sent": false});
-        if let Some(case) = cases::get(tx, keyring, &self.intent.case).await? {
-            note(tx, keyring, &case, "execution", &self.actor, body, (now, self.at)).await?;
-            settle_own_case(tx, keyring, case, "void", now, self.at).await?;
+        let ended = propose::end(tx, keyring, &self.proposal.id, ending).await?;
+        // What did not end here is not doubled.
+        let next = if ended { next } else { Next::Nothing };
+        if let Some(case) = case {
+            self.tell_case(tx, keyring, case, &words, &next).await?;
         }
         jobs::add_many(tx, self.wake.iter()).await?;
         jobs::finish(tx, &self.job).await?;
+        let again = if let Next::Filed(filing) = next { Some(filing) } else { None };
+        Ok(Voided { why: words, again })
+    }
+
+    async fn tell_case(
+        &self,
+        tx: &mut Tx,
+        keyring: &Keyring,
+        case: Case,
+        words: &str,
+        next: &Next,
+    ) -> Result<()> {
+        let times = (self.now, self.at);
+        let mut body = json!({"verb": self.intent.verb, "state": "void", "why": words, "sent": false});
+        if let Next::Filed(filing) = next {
+            body["superseded_by"] = filing.proposal.id.as_str().into();
+        }
+        note(tx, keyring, &case, "execution", &self.actor, body, times).await?;
+        match next {
+            Next::Nothing => settle_own_case(tx, keyring, case, "void", self.now, self.at).await?,
+            Next::Filed(filing) => self.file_anew(tx, keyring, case, filing).await?,
+            Next::Person(_) => {
+                call_person(tx, keyring, &case.id, times).await?;
+            }
+        }
         Ok(())
     }
 }

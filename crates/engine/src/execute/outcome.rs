@@ -22,13 +22,17 @@ use crate::budget;
 use crate::call_person::call_person;
 use crate::error::backoff;
 use crate::start::Engine;
-use crate::{Error, Result, cards};
+use crate::{Error, Result, blocked, cards};
 
 /// The code of an answer that Stripe keeps and replays: asking again tells nothing new.
 pub(super) const STORED: &str = "stored_answer";
 
 /// A look that could not be finished.
 pub(super) const TOO_MUCH: &str = "Stripe holds more about it than a look-up reads; whether it happened is not known, and nothing is sent again";
+/// A first look found nothing; one proves no absence.
+pub(super) const LOOKING_AGAIN: &str = "nothing found; looking once more";
+/// It is known where it is, and not how it ends.
+pub(super) const TAKEN_ON: &str = "Stripe has taken it on and not settled it";
 /// How often such a look is tried before a person is called, and how long it rests in between.
 const CUT_LOOKS_MAX: i64 = 3;
 const CUT_EVERY: Duration = Duration::from_mins(5);
@@ -255,7 +259,7 @@ fn parked(request: String, until: Option<BusinessTime>, execution: &Execution, n
         ..Verdict::waits(
             ExecutionState::WaitingAtStripe,
             None,
-            "Stripe has taken it on and not settled it".to_owned(),
+            TAKEN_ON.to_owned(),
             (there / 20).clamp(least, most),
         )
     }
@@ -276,18 +280,13 @@ fn absent(execution: &Execution, machine: MachineTime) -> Verdict {
             ..Verdict::waits(
                 ExecutionState::Unknown,
                 code,
-                "nothing found; looking once more".to_owned(),
+                LOOKING_AGAIN.to_owned(),
                 ABSENCE_GAP.saturating_sub(machine.since(since)).max(Duration::from_secs(1)),
             )
         },
         None => Verdict {
             absent_since: Some(machine),
-            ..Verdict::waits(
-                ExecutionState::Unknown,
-                code,
-                "nothing found; looking once more".to_owned(),
-                ABSENCE_GAP,
-            )
+            ..Verdict::waits(ExecutionState::Unknown, code, LOOKING_AGAIN.to_owned(), ABSENCE_GAP)
         },
     }
 }
@@ -363,6 +362,11 @@ impl Work {
                 let why = verdict.why.as_deref().unwrap_or_default();
                 let due = self.at.saturating_add(after);
                 jobs::put_back(tx, &self.job, Clock::Machine, due, why, verdict.counts).await?;
+                // What Stripe has taken on runs its course: nothing stands still.
+                if verdict.state != ExecutionState::WaitingAtStripe {
+                    let keyring = self.engine.inner.store.keyring();
+                    blocked::waits(tx, keyring, &self.proposal, why, (self.now, self.at)).await?;
+                }
             }
         }
         Ok(())

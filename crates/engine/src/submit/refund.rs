@@ -16,6 +16,7 @@ use bursar_stripe::object::Charge;
 use serde_json::json;
 
 use super::{Filed, Wish};
+use crate::execute::refundable_line;
 use crate::lanes::Open;
 use crate::mirror::{Freshness, Gathered};
 use crate::reads::{Reader, required};
@@ -209,7 +210,7 @@ fn rationale(charge: &Charge, action: &Action, reason: &str) -> Rationale {
         reason: format!("Somebody asked for a refund of {asked}."),
         evidence: vec![
             format!("{} paid {}", charge.id.as_str(), charge.amount_captured),
-            format!("refundable now {}", charge.refundable()),
+            refundable_line(charge.refundable()),
         ],
         claimed: Some(reason.trim().chars().take(REASON_CHARS_MAX).collect::<String>())
             .filter(|text| !text.is_empty()),

@@ -55,7 +55,8 @@ async fn a_charge_that_was_refunded_elsewhere_meanwhile_voids_the_approval() {
     let (charge, asked, approval, carl) = asking(&scene).await;
     scene.stage.trigger("charge.refunded", serde_json::json!({"charge": charge, "amount": 10_000}));
     assert_eq!(scene.vote(&carl, &approval, Choice::Approve).await.unwrap(), Tally::Met);
-    assert_void(&scene, &asked, "refundable changed").await;
+    let words = "refundable changed after it was decided: was 640.00 USD, is 540.00 USD";
+    assert_void(&scene, &asked, words).await;
 }
 
 #[tokio::test]
@@ -64,7 +65,7 @@ async fn a_charge_that_was_disputed_meanwhile_voids_the_approval() {
     let (charge, asked, approval, carl) = asking(&scene).await;
     scene.stage.trigger("charge.dispute.created", serde_json::json!({"charge": charge}));
     scene.vote(&carl, &approval, Choice::Approve).await.unwrap();
-    assert_void(&scene, &asked, "disputed changed").await;
+    assert_void(&scene, &asked, "disputed changed after it was decided: was no, is yes").await;
 }
 
 #[tokio::test]

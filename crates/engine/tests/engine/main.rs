@@ -8,6 +8,7 @@ use bursar_store::Database;
 const DATABASE: Database = Database::Sqlite;
 
 mod ageing;
+mod anew;
 mod answers;
 mod apart;
 mod budgets;

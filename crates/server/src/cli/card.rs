@@ -201,6 +201,10 @@ fn votes(out: &mut Lines, approval: &Value) {
 }
 
 fn receipt(out: &mut Lines, approval: &Value) {
+    if let Some(next) = approval.get("superseded_by").filter(|next| next.is_object()) {
+        let id = fields::text(next, &["/approval", "/proposal"]);
+        out.line(format!("void: the world changed; asked for again as {}", inert(&id)));
+    }
     let Some(receipt) = approval.get("receipt").filter(|receipt| !receipt.is_null()) else { return };
     out.section("RECEIPT");
     out.words("", &fields::text(receipt, &["/headline", "/outcome", "/status"]));

@@ -140,6 +140,7 @@ pub fn proposal(number: u8) -> Proposal {
             actor_roles: vec![Role::Operator],
             rationale: Rationale::default(),
             facts: Facts::default(),
+            supersedes: None,
         },
     }
 }

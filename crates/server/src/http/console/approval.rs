@@ -81,7 +81,7 @@ fn stage(document: &ApprovalDocument, reading: Reading) -> Stage {
 fn step(receipt: Option<&ReceiptDocument>) -> String {
     match receipt {
         None => "It is about to be checked once more and sent.".to_owned(),
-        Some(ReceiptDocument { waiting_for: Some(what), .. }) => format!("Waiting for {what}."),
+        Some(ReceiptDocument { waits: Some(told), .. }) => format!("{}.", wording::capitalised(told)),
         Some(receipt) if receipt.first_sent_at.is_some() => {
             "The request is sent; the answer is on its way.".to_owned()
         }
@@ -96,6 +96,9 @@ fn closed(status: &str, document: &ApprovalDocument, at: Stamp) -> Stage {
         ("rejected", None) => ("Rejected", None, document.closed_why.as_deref()),
         // What expiry means stands on the card already.
         ("expired", _) => ("Nobody decided in time", None, None),
+        ("void", _) if document.superseded_by.is_some() => {
+            ("Changed meanwhile, and asked for again", None, document.closed_why.as_deref())
+        }
         ("void", _) => ("No longer possible", None, document.closed_why.as_deref()),
         _ => ("Closed", None, document.closed_why.as_deref()),
     };
@@ -164,9 +167,12 @@ fn why_not(document: &ApprovalDocument) -> Option<String> {
     })
 }
 
-/// Only Stripe's own pages are linked to.
+/// Only Stripe's own pages are linked to, and the question that took this one's place.
 fn links(document: &ApprovalDocument) -> Vec<Link> {
     let at_stripe =
         document.card.links.iter().filter(|link| link.url.starts_with("https://dashboard.stripe.com/"));
-    at_stripe.map(|link| Link { label: link.label.clone(), href: link.url.clone() }).collect()
+    let at_stripe = at_stripe.map(|link| Link { label: link.label.clone(), href: link.url.clone() });
+    let next = document.superseded_by.as_ref().and_then(|next| next.approval.as_ref());
+    let next = next.map(|id| Link { label: "Asked again".to_owned(), href: format!("/approvals/{id}") });
+    next.into_iter().chain(at_stripe).collect()
 }

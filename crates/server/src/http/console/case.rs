@@ -53,7 +53,7 @@ pub(super) fn title(case: &CaseDocument) -> String {
 /// One line more for the queue.
 pub(super) fn summary(case: &CaseDocument, reading: Reading) -> String {
     if let Some(what) = &case.blocked_on {
-        return format!("not known: {what}");
+        return if is_waiting(what) { what.clone() } else { format!("not known: {what}") };
     }
     let until = case.waiting_until.as_deref().and_then(micros);
     // The playbook's own line is `2,400.00 EUR unpaid: declined for now (…)`; the amount stands beside it.
@@ -116,6 +116,11 @@ fn asked_amount(case: &CaseDocument) -> Option<Amount> {
     amount_of(amount["amount"].as_i64(), amount["currency"].as_str())
 }
 
+/// An execution says in a sentence what it waits for; a decision only names what is not known.
+fn is_waiting(what: &str) -> bool {
+    what.ends_with(" by itself")
+}
+
 /// What is waiting for what.
 fn waiting_for(case: &CaseDocument, reading: Reading) -> Option<String> {
     if let Some(task) = case.tasks.iter().find(|task| task.state == "open") {
@@ -129,10 +134,10 @@ fn waiting_for(case: &CaseDocument, reading: Reading) -> Option<String> {
                 reading.when(at).text
             ))
         }
-        "blocked" => Some(format!(
-            "Stands still: {} is not known. It looks again by itself.",
-            case.blocked_on.as_deref()?
-        )),
+        "blocked" => Some(match case.blocked_on.as_deref()? {
+            what if is_waiting(what) => format!("{}.", wording::capitalised(what)),
+            what => format!("Stands still: {what} is not known. It looks again by itself."),
+        }),
         "needs_person" if case.proposals.iter().any(|proposal| proposal.state == "in_doubt") => Some(
             "Nobody knows whether it happened. Look at Stripe, then say below what became of it.".to_owned(),
         ),

@@ -128,6 +128,8 @@ pub(super) struct ApprovalDocument {
     pub(super) expires_at: String,
     pub(super) closed_at: Option<String>,
     pub(super) closed_why: Option<String>,
+    /// The same wish, asked for again because the world had changed.
+    pub(super) superseded_by: Option<SuccessorDocument>,
     pub(super) may_decide: Option<bool>,
     pub(super) may_not_because: Option<String>,
     pub(super) second_sign_in: bool,
@@ -135,6 +137,11 @@ pub(super) struct ApprovalDocument {
     pub(super) card: CardDocument,
     pub(super) execution: Option<ReceiptDocument>,
     pub(super) receipt: Option<ReceiptDocument>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct SuccessorDocument {
+    pub(super) approval: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -156,7 +163,8 @@ pub(super) struct ReceiptDocument {
     pub(super) rows: Vec<RowDocument>,
     pub(super) first_sent_at: Option<String>,
     pub(super) finished_at: Option<String>,
-    pub(super) waiting_for: Option<String>,
+    /// What it waits for, in words.
+    pub(super) waits: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

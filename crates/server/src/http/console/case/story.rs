@@ -29,6 +29,10 @@ pub(super) fn entry(line: &LineDocument, reading: Reading) -> TimelineEntry {
             "stopped working on it: a person must look".clone_into(&mut entry.what);
             entry.detail = joined([text(data, "why")]);
         }
+        "waits" => {
+            entry.what = format!("waits: {}", headline(data));
+            entry.detail = joined([text(data, "why")]);
+        }
         "closed" => entry.what = format!("closed the case: {}", text(data, "outcome")),
         _ => {}
     }
@@ -83,15 +87,21 @@ fn proposal(entry: &mut TimelineEntry, data: &Value) {
         entry.detail = joined([text(data, "reason")]);
         return;
     }
-    entry.what = format!("{}: {headline}", if by_people { "asked for" } else { "proposed" });
+    let again = data["supersedes"].is_string();
+    entry.what = match (by_people, again) {
+        (true, true) => format!("asked for, again with what holds now: {headline}"),
+        (true, false) => format!("asked for: {headline}"),
+        (false, _) => format!("proposed: {headline}"),
+    };
     entry.status = Some(wording::ruling_status(text(data, "ruling")));
     entry.href = data["approval"].as_str().map(|id| format!("/approvals/{id}"));
     let policies: Vec<&str> =
         data["policies"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let notes: Vec<&str> = data["notes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let claim = data["claimed"].as_str().map(|claim| format!("“{claim}”"));
+    let why = if again { text(data, "reason") } else { "" };
     let reason = if by_people { claim.as_deref().unwrap_or_default() } else { text(data, "reason") };
-    entry.detail = joined([reason, &policies.join(", "), &notes.join("; ")]);
+    entry.detail = joined([why, reason, &policies.join(", "), &notes.join("; ")]);
 }
 
 fn vote(entry: &mut TimelineEntry, data: &Value) {

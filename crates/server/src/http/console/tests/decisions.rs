@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use bursar_domain::id::ApprovalId;
+use serde_json::json;
 
 use super::desk::{Answer, Browser, Desk};
 
@@ -126,4 +127,47 @@ async fn a_refund_is_asked_for_from_its_case() {
     }
     let other = sam.submit(&path, &[("charge", "ch_other"), ("reason", "late")]).await;
     assert_eq!(other.status, StatusCode::CONFLICT);
+}
+
+#[tokio::test]
+async fn what_changed_meanwhile_leads_to_the_question_in_its_place() {
+    let desk = Desk::open().await;
+    let charge = desk.charge(64_000, "Lumen Labs");
+    let id = desk.ask_for("sam", &charge, Some(30_000), "ordered twice").await.approval.unwrap();
+    let mut carl = desk.signed_in("carl").await;
+    desk.stripe.trigger("charge.refunded", json!({"charge": charge, "amount": 1_000})).unwrap();
+    approve(&desk, &mut carl, &id).await;
+    desk.until(&id, "void").await;
+    let next = desk.approval(&id).await["superseded_by"]["approval"].as_str().unwrap().to_owned();
+    let page = carl.get(&format!("/approvals/{id}")).await.text;
+    assert!(page.contains("was 640.00 USD, is 630.00 USD"), "{page}");
+    assert!(page.contains(&format!("<a href=\"/approvals/{next}\">Asked again</a>")), "{page}");
+    let case = desk.approval(&id).await["case"].as_str().unwrap().to_owned();
+    let case = carl.get(&format!("/cases/{case}")).await.text;
+    assert!(case.contains("asked for, again with what holds now"), "{case}");
+    approve(&desk, &mut carl, &next.parse().unwrap()).await;
+    desk.until(&next.parse().unwrap(), "executed").await;
+}
+
+#[tokio::test]
+async fn an_approved_refund_says_on_every_page_that_it_waits_for_stripe() {
+    let desk = Desk::open().await;
+    let id = desk.question().await;
+    let mut carl = desk.signed_in("carl").await;
+    let down = json!({"route": "POST /v1/refunds", "kind": "status", "status": 503, "effect": false, "times": 1_000});
+    desk.stripe.arm_fault(down).unwrap();
+    approve(&desk, &mut carl, &id).await;
+    let waits = async {
+        while desk.approval(&id).await["execution"]["waits"].is_null() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), waits).await.unwrap();
+    let words = "The refund waits for Stripe, which answers 503; tried again by itself.";
+    let page = carl.get(&format!("/approvals/{id}")).await.text;
+    assert!(page.contains(words), "{page}");
+    let case = desk.approval(&id).await["case"].as_str().unwrap().to_owned();
+    let case = carl.get(&format!("/cases/{case}")).await.text;
+    assert!(case.contains(words) && case.contains("waits: Refund 640.00 USD"), "{case}");
+    assert!(!case.contains("Waits for a decision"), "{case}");
 }

@@ -102,12 +102,23 @@ impl Desk {
     }
 
     pub(super) async fn ask(&self, name: &str, charge: &str, reason: &str) -> Submitted {
+        self.ask_for(name, charge, None, reason).await
+    }
+
+    /// The same for a part of it.
+    pub(super) async fn ask_for(
+        &self,
+        name: &str,
+        charge: &str,
+        amount: Option<i64>,
+        reason: &str,
+    ) -> Submitted {
         let person =
             self.engine.person_by_email(&format!("{name}@northwind.example")).await.unwrap().unwrap();
         let actor = Actor::Person { id: person.id, name: person.name };
         let request = RefundRequest {
             charge: charge.to_owned(),
-            amount: None,
+            amount,
             currency: None,
             reason: reason.to_owned(),
             lane: None,
