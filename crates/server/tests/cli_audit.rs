@@ -23,7 +23,8 @@ mod tests {
         let data_dir = bench.path("data");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let store = Store::open(Options::sqlite(data_dir, "node-1")).await.unwrap();
+            let store =
+                Store::open(Options { readers: 1, ..Options::sqlite(data_dir, "node-1") }).await.unwrap();
             for number in 1..=4_u8 {
                 let said =
                     String::from_utf8(if number == 2 { MARK.to_vec() } else { vec![b'x'; 8] }).unwrap();

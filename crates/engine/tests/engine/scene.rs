@@ -34,7 +34,7 @@ use crate::stage::{NOW_S, Stage};
 pub const SECRET: &str = "whsec_of_the_platform";
 pub const CONNECT_SECRET: &str = "whsec_of_connect";
 /// How long a test waits for what must come.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How often it looks when nobody tells it to.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 

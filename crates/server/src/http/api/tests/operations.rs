@@ -108,8 +108,8 @@ async fn a_poisonous_job_parks_itself_alone() {
     let stage = Stage::open().await;
     for poison in [
         // One that nobody knows how to do, after its last try, and one that nobody can even read.
-        "INSERT INTO jobs VALUES ('job_00000000000000000000000000', 'acct_x/test', 'nonsense', 'k', '{}', 'queued', 'machine', 0, 0, 4, 0, 0, NULL)",
-        "INSERT INTO jobs VALUES ('damaged', 'acct_x/test', 'event', 'k2', 'no JSON', 'queued', 'machine', 0, 0, 0, 0, 0, NULL)",
+        "INSERT INTO jobs VALUES ('job_00000000000000000000000000', 'acct_x/test', 'nonsense', 'k', '{}', 'queued', 'machine', 0, 0, 4, 0, 0, NULL, NULL)",
+        "INSERT INTO jobs VALUES ('damaged', 'acct_x/test', 'event', 'k2', 'no JSON', 'queued', 'machine', 0, 0, 0, 0, 0, NULL, NULL)",
     ] {
         stage.sql(poison).await;
     }
