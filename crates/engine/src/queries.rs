@@ -290,11 +290,6 @@ impl Engine {
                 Some(may_decide(&question, &voter, &earlier, now))
             }
         };
-        let next = proposals::successor(db, keyring, &proposal).await?;
-        let asked_next = match &next {
-            Some(next) => approvals::of_proposal(db, &next.id).await?,
-            None => None,
-        };
         let mut document = json!({
             "object": "approval",
             "id": approval.id.as_str(),
@@ -305,8 +300,7 @@ impl Engine {
             "proposal": proposal.id.as_str(),
             "proposal_state": proposal.state.as_str(),
             "supersedes": proposal.content.supersedes.as_ref().map(ProposalId::as_str),
-            "superseded_by": next.map(|next| json!({"proposal": next.id.as_str(), "state": next.state.as_str(),
-                "approval": asked_next.map(|approval| approval.id.to_string())})),
+            "superseded_by": self.superseded_by(db, &proposal).await?,
             "digest": approval.digest,
             "opened_at": rfc3339(approval.opened_at),
             "expires_at": rfc3339(approval.expires_at),
@@ -326,6 +320,16 @@ impl Engine {
             document["execution"] = shown;
         }
         Ok(document)
+    }
+
+    /// What was asked again in its place, where something was.
+    async fn superseded_by(&self, db: &mut Db, proposal: &Proposal) -> Result<Option<Value>> {
+        let Some(next) = proposals::successor(db, self.inner.store.keyring(), proposal).await? else {
+            return Ok(None);
+        };
+        let asked = approvals::of_proposal(db, &next.id).await?;
+        Ok(Some(json!({"proposal": next.id.as_str(), "state": next.state.as_str(),
+            "approval": asked.map(|approval| approval.id.to_string())})))
     }
 
     /// Kept events, newest first.
