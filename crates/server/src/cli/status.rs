@@ -207,6 +207,8 @@ mod tests {
         time	2026-11-21 14:02 UTC, simulated
         acct_1/test	by poll and webhook, last answer 4 s ago, complete to 2026-11-21 14:02 UTC, mode automate
         acct_2/live	cannot be read: 401
+        node_a	version 0.1.0, up 1 min, answers this
+        node_b	version 0.1.0, up 2 h, heard of 2 s ago
         other	has not answered yet: bursar doctor --only stripe
         events	18204 kept, the last 2 h ago
         work	3 due, the oldest waits 1 min
