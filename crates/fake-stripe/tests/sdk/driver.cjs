@@ -154,11 +154,13 @@ const checks = {
     });
     assert.match(destination.webhook_endpoint.signing_secret, /^whsec_/);
     const made = await trigger("charge.refunded");
-    const event = await stripe.v2.core.events.retrieve(made.event.id);
-    assert.deepEqual([event.type, event.related_object.id], ["v1.charge.refunded", made.event.data.object.id]);
     const { body, signature } = await ear.heard;
     const secret = destination.webhook_endpoint.signing_secret;
     const notification = stripe.parseEventNotification(body, signature, secret);
+    assert.notEqual(notification.id, made.event.id, "a thin event is an event of its own");
+    const event = await stripe.v2.core.events.retrieve(notification.id);
+    assert.deepEqual([event.type, event.related_object.id], ["v1.charge.refunded", made.event.data.object.id]);
+    assert.equal(event.snapshot_event, made.event.id);
     assert.deepEqual([notification.id, notification.type], [event.id, event.type]);
     assert.equal((await notification.fetchEvent()).id, event.id);
     assert.equal((await notification.fetchRelatedObject()).amount_refunded, 2000);
