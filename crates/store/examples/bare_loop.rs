@@ -145,7 +145,8 @@ impl Bare {
             }
         }
         let body = format!("{{\"events\":{},\"commits\":[\"{}\"]}}", group.len(), "0".repeat(250));
-        let sql = "INSERT INTO audit (id, writer, writer_seq, at, kind, body) VALUES ($1, 'bare', $2, $2, 'events.accepted', $3)";
+        let sql = "INSERT INTO audit (id, writer, writer_seq, at, kind, body, place)
+             VALUES ($1, 'bare', $2, $2, 'events.accepted', $3, $2)";
         sqlx::query(sql)
             .bind(format!("aud_{number:026}"))
             .bind(number)
