@@ -43,7 +43,8 @@ fn build() -> anyhow::Result<PathBuf> {
     Ok(target(&root)?.join("release"))
 }
 
-fn target(root: &Path) -> anyhow::Result<PathBuf> {
+/// Where cargo puts what it builds.
+pub(crate) fn target(root: &Path) -> anyhow::Result<PathBuf> {
     let words = ["metadata", "--format-version=1", "--no-deps", "--locked"];
     let output = Command::new("cargo").args(words).current_dir(root).output().context("cannot run cargo")?;
     let metadata: serde_json::Value =

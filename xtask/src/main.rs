@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "a command line tells people what it did")]
 
 mod bench;
+mod prove;
 mod tidy;
 
 use std::process::ExitCode;
@@ -21,6 +22,11 @@ const COMMANDS: &[Command] = &[
         name: "bench",
         purpose: "measure, beside something simpler: bench ingest [--json] [--quick]",
         run: bench::run,
+    },
+    Command {
+        name: "prove",
+        purpose: "break things on purpose and count: prove [--quick] [--json] [--seed N] [--goal G1]",
+        run: prove::run,
     },
     Command {
         name: "tidy",

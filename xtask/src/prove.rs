@@ -1,0 +1,25 @@
+//! `cargo xtask prove`: builds the program and what proves it, and runs the proof; see `docs/proof.md`.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Context as _;
+
+/// Further words are the proof's own: `--quick`, `--json`, `--seed N`, `--goal G1`.
+pub(crate) fn run() -> anyhow::Result<()> {
+    let words: Vec<String> = std::env::args().skip(2).collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut cargo = Command::new("cargo");
+    cargo.args(["build", "--locked", "--package=bursar-server", "--package=bursar-sim"]).current_dir(&root);
+    let status = cargo.args(["--bin=bursar", "--bin=prove"]).status().context("cannot run cargo")?;
+    anyhow::ensure!(status.success(), "what is to be proved does not build");
+    let built = crate::bench::target(&root)?.join("debug");
+    let mut prove = Command::new(built.join("prove"));
+    prove.arg("--bursar").arg(built.join("bursar")).args(words);
+    if let Ok(url) = std::env::var("BURSAR_TEST_POSTGRES") {
+        prove.arg("--postgres").arg(url);
+    }
+    let status = prove.status().context("the proof cannot be started")?;
+    anyhow::ensure!(status.success(), "not proved");
+    Ok(())
+}
