@@ -65,7 +65,7 @@ mod tests {
             (10, 0, 0.258_866),
             (1_000, 0, 0.002_991_2),
             (10, 1, 0.394_163),
-            (100, 3, 0.075_722),
+            (100, 3, 0.075_710_8),
         ] {
             let found = bound_95(n, failures);
             assert!((found - bound).abs() < 1e-4 * bound.max(0.1), "{n} {failures}: {found}");
