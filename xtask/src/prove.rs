@@ -16,7 +16,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let built = crate::bench::target(&root)?.join("debug");
     let mut prove = Command::new(built.join("prove"));
     prove.arg("--bursar").arg(built.join("bursar")).args(words);
-    if let Ok(url) = std::env::var("BURSAR_TEST_POSTGRES") {
+    if let Some((_, url)) = std::env::vars_os().find(|(name, _)| name == "BURSAR_TEST_POSTGRES") {
         prove.arg("--postgres").arg(url);
     }
     let status = prove.status().context("the proof cannot be started")?;
