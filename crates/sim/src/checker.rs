@@ -9,15 +9,37 @@ mod gather;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use anyhow::Context as _;
 use bursar_domain::proposal::ProposalState;
 use bursar_domain::role::Role;
+use bursar_domain::time::{BusinessTime, MachineTime};
 use bursar_domain::verdict::{Requirement, Ruling};
-
-pub(crate) use gather::Evidence;
+use bursar_fake_stripe::FakeStripe;
+use bursar_store::Store;
 
 /// The effects that actions ask for, by the verb that asks. What Stripe does of its own accord beside them is no business
 /// of the checker's.
 const ASKED: [&str; 3] = ["refund.create", "invoice.pay", "portal_session.create"];
+
+/// Where to look, and what others were told.
+pub(crate) struct Evidence<'a> {
+    /// Opened read-only, beside the program or after it.
+    pub store: &'a Store,
+    pub stripe: &'a FakeStripe,
+    /// Ids of events that were answered with 2xx.
+    pub acknowledged: &'a BTreeSet<String>,
+    /// Ids of proposals that somebody was told of, in an answer with 2xx.
+    pub answered: &'a BTreeSet<String>,
+    /// By which work is due that nobody did.
+    pub now: (BusinessTime, MachineTime),
+}
+
+impl Evidence<'_> {
+    /// Everything that is as it must never be.
+    pub(crate) async fn breaches(&self) -> anyhow::Result<Vec<Breach>> {
+        Ok(gather::seen(self).await.context("the evidence cannot be read")?.breaches())
+    }
+}
 
 /// Something that must never be.
 #[derive(Clone, Debug, PartialEq, Eq)]

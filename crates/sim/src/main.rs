@@ -3,10 +3,10 @@
 //!
 //! A goal is one line in [`goals::GOALS`] and one module. What judges is apart from what is judged: the fake Stripe's
 //! ledger says what really happened.
+#![expect(dead_code, reason = "asked by the goals, of which there is none yet")]
 #![expect(clippy::print_stdout, reason = "the figures are what the command is for")]
 #![expect(clippy::print_stderr, reason = "progress is for the person who waits")]
 
-#[expect(dead_code, reason = "asked by the goals, of which there is none yet")]
 mod checker;
 mod goals;
 mod report;

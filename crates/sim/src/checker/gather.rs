@@ -1,57 +1,33 @@
 //! Reads what is judged: everything the database holds, and everything that the ledger knows.
 
-use std::collections::BTreeSet;
-
-use anyhow::Context as _;
 use bursar_domain::approval::Choice;
 use bursar_domain::case::CaseState;
 use bursar_domain::time::{BusinessTime, MachineTime};
-use bursar_fake_stripe::FakeStripe;
 use bursar_store::cases::Case;
 use bursar_store::proposals::Proposal;
 use bursar_store::{Db, Store, approvals, audit, cases, events, executions, jobs, proposals};
 use serde_json::Value;
 
-use super::{Acted, Asked, Breach, Effect, Seen, Sent, Yes};
+use super::{Acted, Asked, Effect, Evidence, Seen, Sent, Yes};
 
 const PAGE: i64 = 500;
 
-/// Where to look, and what others were told.
-pub(crate) struct Evidence<'a> {
-    /// Opened read-only, beside the program or after it.
-    pub store: &'a Store,
-    pub stripe: &'a FakeStripe,
-    /// Ids of events that were answered with 2xx.
-    pub acknowledged: &'a BTreeSet<String>,
-    /// Ids of proposals that somebody was told of, in an answer with 2xx.
-    pub answered: &'a BTreeSet<String>,
-    /// By which work is due that nobody did.
-    pub now: (BusinessTime, MachineTime),
-}
-
-impl Evidence<'_> {
-    /// Everything that is as it must never be.
-    pub(crate) async fn breaches(&self) -> anyhow::Result<Vec<Breach>> {
-        Ok(self.seen().await.context("the evidence cannot be read")?.breaches())
-    }
-
-    async fn seen(&self) -> anyhow::Result<Seen> {
-        let mut db = self.store.read().await?;
-        let captured = self.stripe.charges();
-        let captured = captured.iter().filter_map(|charge| {
-            Some((charge["id"].as_str()?.to_owned(), charge["amount_captured"].as_i64()?))
-        });
-        Ok(Seen {
-            events: kept_events(&mut db).await?,
-            acknowledged: self.acknowledged.clone(),
-            answered: self.answered.clone(),
-            actions: actions(&mut db, self.store).await?,
-            effects: self.stripe.ledger().iter().map(effect).collect(),
-            captured: captured.collect(),
-            audit: audit_trouble(&mut db).await?,
-            left: left_behind(&mut db, self.now).await?,
-        })
-    }
+pub(super) async fn seen(evidence: &Evidence<'_>) -> anyhow::Result<Seen> {
+    let mut db = evidence.store.read().await?;
+    let captured = evidence.stripe.charges();
+    let captured = captured
+        .iter()
+        .filter_map(|charge| Some((charge["id"].as_str()?.to_owned(), charge["amount_captured"].as_i64()?)));
+    Ok(Seen {
+        events: kept_events(&mut db).await?,
+        acknowledged: evidence.acknowledged.clone(),
+        answered: evidence.answered.clone(),
+        actions: actions(&mut db, evidence.store).await?,
+        effects: evidence.stripe.ledger().iter().map(effect).collect(),
+        captured: captured.collect(),
+        audit: audit_trouble(&mut db).await?,
+        left: left_behind(&mut db, evidence.now).await?,
+    })
 }
 
 async fn kept_events(db: &mut Db) -> anyhow::Result<Vec<String>> {
