@@ -16,4 +16,10 @@ pub enum Error {
     Host { given: String },
     #[error("mail certificate authority cannot be used: {why}")]
     CertificateAuthority { why: String },
+    #[error("the address of the webhook {why}")]
+    WebhookAddress { why: &'static str },
+    #[error("a secret of the webhook {why}")]
+    WebhookSecret { why: &'static str },
+    #[error("no client for webhooks can be built: {why}")]
+    WebhookClient { why: String },
 }

@@ -110,6 +110,10 @@ ids! {
     QuarantineId = "quar_";
     /// A hole in the event stream that polling found.
     GapId = "gap_";
+    /// A trouble that operators are told about.
+    AlertId = "alert_";
+    /// One thing told about an alert, by one way.
+    NoticeId = "notice_";
 }
 
 #[cfg(test)]

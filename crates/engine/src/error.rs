@@ -88,6 +88,11 @@ impl Error {
         self.to_string().chars().take(KEPT_CHARS_MAX).collect()
     }
 
+    /// Whether Stripe does not know the key, or no longer.
+    pub(crate) fn is_key_refused(&self) -> bool {
+        matches!(self, Error::StripeRefused { status: 401, .. })
+    }
+
     pub(crate) fn invalid(param: &'static str, message: impl Into<String>) -> Self {
         Error::Invalid { param, message: message.into() }
     }
@@ -96,6 +101,13 @@ impl Error {
         Error::NotFound { what, id: id.into() }
     }
 }
+
+/// The same of a text that was kept.
+pub(crate) fn says_key_refused(kept: &str) -> bool {
+    kept.strip_prefix(KEY_REFUSED).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+}
+
+const KEY_REFUSED: &str = "Stripe refused a read with 401";
 
 /// How often work that waits for a right clock is tried.
 const CLOCK_LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -126,6 +138,8 @@ mod tests {
             Error::StripeRefused { status, code, message }.for_keeping()
         };
         assert_eq!(refused(401, ""), "Stripe refused a read with 401");
+        assert!(says_key_refused(&refused(401, "")) && says_key_refused(&refused(401, "api_key_expired")));
+        assert!(!says_key_refused(&refused(403, "")) && !says_key_refused("Stripe refused a read with 4011"));
         assert_eq!(
             refused(403, "more_permissions_required"),
             "Stripe refused a read with 403 (more_permissions_required)"

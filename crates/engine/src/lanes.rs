@@ -1,12 +1,13 @@
 //! The lanes this engine acts on: which account each connection turned out to be, its client, its secrets, its mode.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use bursar_domain::canonical::hash_hex;
 use bursar_domain::lane::Lane;
 use bursar_domain::mode::Mode;
+use bursar_store::pollers::Poller;
 use bursar_store::{Store, pollers};
 use bursar_stripe::id::AccountId;
 use futures_util::FutureExt as _;
@@ -35,12 +36,41 @@ pub(crate) struct Lanes {
     open: RwLock<BTreeMap<String, Open>>,
     /// Names of the configured connections.
     configured: Vec<String>,
+    /// Those that could not be made because Stripe refuses their key.
+    refused: RwLock<BTreeSet<String>>,
 }
 
 impl Lanes {
     pub(crate) fn new(configured: &[Connection]) -> Self {
         let configured = configured.iter().map(|connection| connection.name.clone()).collect();
-        Self { open: RwLock::default(), configured }
+        Self { open: RwLock::default(), configured, refused: RwLock::default() }
+    }
+
+    /// A connection could not be made.
+    pub(crate) fn note_failure(&self, connection: &str, error: &Error) {
+        let mut refused = self.refused.write().unwrap_or_else(PoisonError::into_inner);
+        if error.is_key_refused() {
+            refused.insert(connection.to_owned());
+        } else {
+            refused.remove(connection);
+        }
+    }
+
+    /// Connections whose key Stripe refuses, as far as this node knows and as the lanes' pollers have noted.
+    pub(crate) fn keys_refused(&self, pollers: &[Poller]) -> Vec<String> {
+        let mut refused = self.refused.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let open = self.all();
+        // What could be made since is judged by what it hears.
+        refused.retain(|name| !open.iter().any(|open| open.connection.name == *name));
+        for open in open {
+            let noted =
+                pollers.iter().find(|poller| open.connection.poll && poller.lane == open.lane.to_string());
+            let noted = noted.and_then(|poller| poller.last_error.as_deref());
+            if open.client.is_key_refused() || noted.is_some_and(crate::error::says_key_refused) {
+                refused.insert(open.connection.name);
+            }
+        }
+        refused.into_iter().collect()
     }
 
     pub(crate) fn get(&self, lane: &str) -> Option<Open> {

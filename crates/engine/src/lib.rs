@@ -2,6 +2,7 @@
 //! it does so from one private module; everybody else gets verbs.
 
 mod admin;
+mod alerts;
 mod approve;
 mod batch;
 mod blocked;
@@ -18,6 +19,7 @@ mod execute;
 mod facts;
 mod feed;
 mod govern;
+mod health;
 mod home_money;
 mod inbox;
 mod ingest;
@@ -43,6 +45,7 @@ mod submit;
 mod take;
 
 pub use admin::{NewPerson, SetMode};
+pub use alerts::{AlertSettings, AlertsHealth, FailingWay, OpenAlert, Tried};
 pub use approve::{RefusedVote, VoteCast};
 pub use clock::{ClockTrust, Clocks, clock_trouble};
 #[doc(hidden)]
@@ -50,11 +53,12 @@ pub use crash_point::CrashPoint;
 pub use entropy::Entropy;
 pub use error::Error;
 pub use feed::FeedItem;
+pub use health::{Health, LaneHealth, NodeHealth};
 pub use home_money::{HomeMoney, Rate};
 pub use inbox::Waiting;
 pub use ingest::{Endpoint, IngestAnswer};
 pub use poll::{BackfillSpan, Backfilled};
-pub use queries::{Health, LaneHealth, NodeHealth, Page, Viewer};
+pub use queries::{Page, Viewer};
 pub use settings::{Connection, PlaybookSettings, Separation, Settings};
 pub use settle::{Settlement, Truth};
 pub use start::Engine;

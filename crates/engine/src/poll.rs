@@ -76,6 +76,7 @@ pub(crate) async fn connect_later(engine: Engine, connection: Connection) {
         match connected.await {
             Ok(()) => return tracing::info!(connection = %connection.name, "connected"),
             Err(error) => {
+                engine.inner.lanes.note_failure(&connection.name, &error);
                 tracing::warn!(connection = %connection.name, %error, "not connected yet; trying again");
             }
         }

@@ -10,16 +10,11 @@ use bursar_store::approvals::{self, Approval};
 use bursar_store::cases::{self, Case, Filter};
 use bursar_store::proposals::{self, Proposal};
 use bursar_store::request_keys::{self, RequestKey};
-use bursar_store::{
-    Db, audit, decisions, events, executions, jobs, modes, nodes, people, pollers, quarantine, tasks,
-    timeline,
-};
+use bursar_store::{Db, audit, decisions, events, executions, jobs, modes, people, tasks, timeline};
 use futures_util::FutureExt as _;
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::cards::{self, Sources, rfc3339};
-use crate::poll::gap_document;
 use crate::start::{Engine, store_error};
 use crate::stripe_api::permissions::{Permission, Registers};
 use crate::{Error, Result};
@@ -31,67 +26,11 @@ pub struct Viewer {
     pub roles: Vec<Role>,
 }
 
-/// Holes that the health of an installation names.
-const GAPS_SHOWN: i64 = 3;
-
 /// A page of a list.
 #[derive(Clone, Debug)]
 pub struct Page {
     pub items: Vec<Value>,
     pub has_more: bool,
-}
-
-#[derive(Clone, Debug, Serialize)]
-pub struct LaneHealth {
-    pub lane: String,
-    pub connection: String,
-    pub mode: String,
-    pub sources: Vec<&'static str>,
-    pub complete_to: Option<String>,
-    pub polled_age_s: Option<u64>,
-    pub last_error: Option<String>,
-    pub stopped: Option<String>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-pub struct NodeHealth {
-    pub node: String,
-    pub version: String,
-    /// The node that answers this.
-    pub answers: bool,
-    pub up_s: u64,
-    pub heard_of_age_s: u64,
-}
-
-#[derive(Clone, Debug, Serialize)]
-pub struct Health {
-    pub business_time: String,
-    pub lanes: Vec<LaneHealth>,
-    /// The processes that work on this installation, this one among them.
-    pub nodes: Vec<NodeHealth>,
-    /// Configured connections that have not answered yet.
-    pub unconnected: Vec<String>,
-    pub queue: jobs::Depth,
-    pub oldest_due_age_s: Option<u64>,
-    pub events: i64,
-    pub last_event_age_s: Option<u64>,
-    /// Events that were set aside and that nobody has looked at.
-    pub quarantined: i64,
-    /// The newest holes that polling found and filled.
-    pub gaps: Vec<Value>,
-    /// Sent, and Stripe has not said how it ended: tried again or looked up by itself.
-    pub executions_waiting: i64,
-    /// Sent, and nobody can tell what became of it: waits for a person.
-    pub executions_in_doubt: i64,
-    pub approvals_pending: i64,
-    pub oldest_approval_age_s: Option<u64>,
-    pub audit_head: i64,
-    pub audit_unsealed: i64,
-    pub kill_switches: Vec<(String, String)>,
-    pub single_operator: bool,
-    /// Why the clock cannot be right, where it cannot: nothing leaves meanwhile.
-    pub clock: Option<String>,
-    pub mail: bool,
 }
 
 pub(crate) fn page<T>(mut rows: Vec<T>, limit: i64, show: impl FnMut(T) -> Value) -> Page {
@@ -411,95 +350,6 @@ impl Engine {
 
     pub async fn proposal_counts(&self) -> Result<Vec<(String, i64)>> {
         Ok(proposals::counts(&mut self.inner.store.read().await?).await?)
-    }
-
-    pub async fn health(&self) -> Result<Health> {
-        let mut db = self.inner.store.read().await?;
-        let (business, machine) = (self.inner.clocks.business(), self.inner.clocks.machine());
-        let age_s = |at: i64| u64::try_from((machine.micros() - at).max(0) / 1_000_000).unwrap_or(0);
-        let queue = jobs::depth(&mut db, business.micros(), machine.micros()).await?;
-        let (count, newest) = self.inner.kept_events.count(&mut db).await?;
-        let (pending, oldest) = approvals::pending(&mut db).await?;
-        let (head, _) = audit::head(&mut db).await?;
-        let killed = modes::killed(&mut db).await?;
-        let counts = executions::counts(&mut db).await?;
-        let outstanding = |states: &[&str]| -> i64 {
-            counts.iter().filter(|(state, _)| states.contains(&state.as_str())).map(|(_, count)| count).sum()
-        };
-        let known = pollers::all(&mut db).await?;
-        let open = self.inner.lanes.all();
-        let lanes = open
-            .iter()
-            .map(|open| {
-                let lane = open.lane.to_string();
-                let poller = known.iter().find(|poller| poller.lane == lane);
-                let mut sources = Vec::new();
-                if open.connection.poll {
-                    sources.push("poll");
-                }
-                if open.connection.webhook {
-                    sources.push("webhook");
-                }
-                LaneHealth {
-                    connection: open.connection.name.clone(),
-                    mode: open.connection.mode.as_str().to_owned(),
-                    sources,
-                    complete_to: poller
-                        .map(|poller| rfc3339(BusinessTime::from_unix_s(poller.complete_to_s))),
-                    polled_age_s: poller.and_then(|poller| poller.polled_at).map(age_s),
-                    last_error: poller.and_then(|poller| poller.last_error.clone()),
-                    stopped: killed
-                        .iter()
-                        .find(|(scope, _)| *scope == format!("lane:{lane}") || scope == "all")
-                        .map(|(_, reason)| reason.clone()),
-                    lane,
-                }
-            })
-            .collect();
-        let configured = self.inner.settings.connections.iter().map(|connection| connection.name.clone());
-        Ok(Health {
-            business_time: rfc3339(business),
-            lanes,
-            nodes: self.nodes(&mut db).await?,
-            unconnected: configured
-                .filter(|name| !open.iter().any(|open| open.connection.name == *name))
-                .collect(),
-            oldest_due_age_s: queue.oldest_due.map(age_s),
-            queue,
-            events: count,
-            last_event_age_s: newest.map(age_s),
-            quarantined: quarantine::waiting(&mut db).await?,
-            gaps: pollers::gaps(&mut db, GAPS_SHOWN).await?.iter().map(gap_document).collect(),
-            executions_waiting: outstanding(&["unknown", "waiting_at_stripe"]),
-            executions_in_doubt: outstanding(&["in_doubt"]),
-            approvals_pending: pending,
-            oldest_approval_age_s: oldest.map(|at| business.since(BusinessTime::from_micros(at)).as_secs()),
-            audit_head: head,
-            audit_unsealed: audit::unsealed(&mut db).await?.0,
-            kill_switches: killed,
-            single_operator: self.inner.installation.single_operator,
-            clock: self.clock_trouble(),
-            mail: self.inner.settings.mail.is_some(),
-        })
-    }
-
-    /// By the database's clock. A file has one process, which is there as long as it answers.
-    async fn nodes(&self, db: &mut Db) -> Result<Vec<NodeHealth>> {
-        let now = db.now().await?;
-        let age_s = |at: i64| u64::try_from((now - at) / 1_000_000).unwrap_or(0);
-        let own = self.inner.store.node();
-        let shown = nodes::all(db).await?.into_iter().map(|node| {
-            let answers = node.id == own;
-            let heard_of_age_s = if answers { 0 } else { age_s(node.seen_at) };
-            NodeHealth {
-                up_s: age_s(node.started_at),
-                version: node.version,
-                answers,
-                heard_of_age_s,
-                node: node.id,
-            }
-        });
-        Ok(shown.collect())
     }
 
     /// What the keys may do.

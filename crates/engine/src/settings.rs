@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 use secrecy::SecretString;
 use serde_json::Value;
 
+use crate::alerts::AlertSettings;
 use crate::clock::ClockTrust;
 use crate::home_money::HomeMoney;
 
@@ -38,6 +39,8 @@ pub struct Settings {
     pub clock: ClockTrust,
     /// A node that said nothing for so long is taken for dead, and others take up its work.
     pub node_silence: Duration,
+    /// Who is told when something is wrong with the installation itself; nobody when it is missing.
+    pub alerts: Option<AlertSettings>,
 }
 
 /// Whether people may decide on what they asked for themselves, as the configuration says. It can take that away; only

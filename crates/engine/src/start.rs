@@ -113,6 +113,7 @@ impl Engine {
         crate::nodes::start(self).await?;
         for connection in &self.inner.settings.connections {
             if let Err(error) = self.inner.lanes.connect(&self.inner.store, connection).await {
+                self.inner.lanes.note_failure(&connection.name, &error);
                 tracing::warn!(connection = %connection.name, %error, "not connected yet; trying again");
                 self.spawn(crate::poll::connect_later(self.clone(), connection.clone())).await;
             } else {
@@ -122,6 +123,7 @@ impl Engine {
         self.spawn(Box::pin(crate::schedule::run(self.clone()))).await;
         self.spawn(seal_forever(self.clone())).await;
         self.spawn(crate::submit::portal::forget_links(self.clone())).await;
+        crate::alerts::start(self).await;
         Ok(())
     }
 

@@ -57,6 +57,7 @@ impl Still {
         let settings = Settings {
             store: bursar_store::Options::sqlite(dir.path(), "node-1"),
             node_silence: Duration::from_secs(8),
+            alerts: None,
             connections: Vec::new(),
             policies: bursar_policy::default_set(),
             playbooks: BTreeMap::new(),

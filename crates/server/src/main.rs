@@ -1,5 +1,6 @@
 //! The `bursar` binary: HTTP, console, command line, configuration.
 
+mod alerts;
 mod cli;
 mod config;
 mod demo;

@@ -18,6 +18,7 @@ use bursar_stripe::id::AccountId;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::alerts;
 use crate::config::mail::{Protection, Smtp};
 use crate::config::value::IngestSource;
 use crate::config::{Config, Stripe};
@@ -59,6 +60,7 @@ pub fn engine_settings(config: &Config) -> anyhow::Result<Settings> {
         },
         clock: ClockTrust::Compared,
         node_silence: NODE_SILENCE,
+        alerts: alerts::settings(config)?,
     })
 }
 

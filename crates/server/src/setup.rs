@@ -121,6 +121,7 @@ fn bare_settings(store: bursar_store::Options) -> Settings {
         separation: bursar_engine::Separation::AsInstalled,
         clock: bursar_engine::ClockTrust::Compared,
         node_silence: Duration::from_secs(8),
+        alerts: None,
     }
 }
 

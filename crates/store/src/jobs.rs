@@ -378,7 +378,8 @@ pub struct Depth {
     pub later: i64,
     /// Of a lane that a kill switch stops.
     pub held: i64,
-    /// Creation of the oldest due job, machine time.
+    /// Since when the job that has waited longest has been due, machine time. Where business time runs ahead of the
+    /// machine's, no longer than since it was made.
     pub oldest_due: Option<i64>,
 }
 
@@ -388,8 +389,10 @@ pub async fn depth(db: &mut Db, business_now: i64, machine_now: i64) -> Result<D
                       COUNT(*) FILTER (WHERE state = 'held') AS held,
                       COUNT(*) FILTER (WHERE state = 'queued' AND due_at <= CASE clock WHEN 'business' THEN $1 ELSE $2 END) AS due,
                       COUNT(*) FILTER (WHERE state = 'queued' AND due_at > CASE clock WHEN 'business' THEN $1 ELSE $2 END) AS later,
-                      MIN(CASE WHEN state = 'queued' AND due_at <= CASE clock WHEN 'business' THEN $1 ELSE $2 END
-                               THEN created_at END) AS oldest_due
+                      MIN(CASE WHEN state <> 'queued' OR due_at > CASE clock WHEN 'business' THEN $1 ELSE $2 END THEN NULL
+                               WHEN clock <> 'business' THEN due_at
+                               WHEN created_at > due_at + $2 - $1 THEN created_at
+                               ELSE due_at + $2 - $1 END) AS oldest_due
                FROM jobs";
     let row = db.first(sql, params![business_now, machine_now]).await?;
     row.map_or(Ok(Depth::default()), |row| {

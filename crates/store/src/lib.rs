@@ -1,6 +1,7 @@
 //! One durable store. Reads go to a pool; a write is a closure handed to the one writer, awaiting nothing but the
 //! database, in its own savepoint, answered after its group is on disk. Nobody outside holds a transaction.
 
+pub mod alerts;
 pub mod approvals;
 pub mod audit;
 pub mod budgets;

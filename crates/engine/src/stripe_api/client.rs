@@ -1,6 +1,7 @@
 //! The thin HTTP client of one lane: pinned version, no redirects, no retries of its own, one deadline, capped bodies.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bursar_stripe::api_version::PINNED;
@@ -30,6 +31,8 @@ pub(crate) struct Client {
     /// The connected account it acts for.
     account: Option<String>,
     limiter: Arc<Limiter>,
+    /// Whether the last answer said that the key is not known. Shared by all that speak with it.
+    refused: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Client {
@@ -77,6 +80,7 @@ impl Client {
             key,
             account: None,
             limiter: Arc::new(Limiter::new(requests_per_second)),
+            refused: Arc::default(),
         })
     }
 
@@ -96,6 +100,19 @@ impl Client {
     pub(crate) fn is_live(&self) -> bool {
         let key = self.key.expose_secret();
         key.starts_with("sk_live_") || key.starts_with("rk_live_")
+    }
+
+    /// Whether Stripe refused the key when it last answered.
+    pub(crate) fn is_key_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    fn note_key(&self, status: u16) {
+        match status {
+            401 => self.refused.store(true, Ordering::Relaxed),
+            200..=299 => self.refused.store(false, Ordering::Relaxed),
+            _ => {}
+        }
     }
 
     /// The account the key belongs to.
@@ -169,6 +186,7 @@ impl Client {
             .header("idempotency-key", written.idempotency_key)
             .body(written.body.to_vec());
         let answered = exchange(request, call::span(&Method::POST, written.path)).await?;
+        self.note_key(answered.status);
         if answered.status == 429 {
             self.limiter.slow_down(super::answer::retry_after(&answered).unwrap_or(Duration::from_secs(1)));
         }
@@ -250,6 +268,7 @@ impl Client {
 
     /// `asked` is what for and where: `("read", "/v1/charges/ch_1")`.
     fn understand(&self, answered: &Answered, asked: (&'static str, &str)) -> Result<Option<Value>> {
+        self.note_key(answered.status);
         let body: Option<Value> = serde_json::from_slice(&answered.body).ok();
         match (answered.status, body) {
             (200..=299, Some(body)) if body.is_object() => Ok(Some(body)),

@@ -8,6 +8,7 @@ use bursar_store::Database;
 const DATABASE: Database = Database::Sqlite;
 
 mod ageing;
+mod alerts;
 mod anew;
 mod answers;
 mod apart;

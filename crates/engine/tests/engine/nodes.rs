@@ -11,6 +11,7 @@ use bursar_store::{MasterKey, Options};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use crate::alerts::Receiver;
 use crate::scene::{Scene, Wish, begin, clocks, settings};
 
 /// Another machine's process.
@@ -105,4 +106,26 @@ async fn a_node_that_goes_leaves_its_duties_at_once_and_one_that_dies_within_its
     scene.live_until(&asked[0], ProposalState::Done).await;
     let sealed = async || second.engine.health().await.unwrap().audit_unsealed == 0;
     scene.until("the other one seals", sealed).await;
+}
+
+#[tokio::test]
+async fn of_several_nodes_one_tells_operators_and_another_goes_on_when_it_dies() {
+    let receiver = Receiver::open().await;
+    let scene = Scene::new(Wish { alerts: Some(receiver.settings()), ..Wish::default() }).await;
+    let (second, third) = (Node::start(&scene, "node-b").await, Node::start(&scene, "node-c").await);
+    scene.engine().kill(&Actor::Engine, "all", "drill").await.unwrap();
+    let told = |expected: usize| {
+        let heard = receiver.told("kill_switch").len();
+        assert!(heard <= expected, "told {heard} times");
+        heard == expected
+    };
+    scene.until("it is told", async || told(1)).await;
+    for (number, dying) in [second, third].into_iter().enumerate() {
+        dying.kill();
+        scene.pass_machine(Duration::from_hours(4));
+        scene.until("somebody tells it again", async || told(number + 2)).await;
+    }
+    scene.engine().revive(&Actor::Engine, "all").await.unwrap();
+    scene.until("its end is told", async || told(4)).await;
+    assert_eq!(receiver.told("kill_switch").last().map(String::as_str), Some("alert.closed"));
 }

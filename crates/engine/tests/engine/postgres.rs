@@ -7,6 +7,7 @@ use bursar_store::Database;
 const DATABASE: Database = Database::Postgres;
 
 mod ageing;
+mod alerts;
 mod answers;
 mod apart;
 mod budgets;

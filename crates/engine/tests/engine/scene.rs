@@ -14,8 +14,9 @@ use bursar_domain::proposal::ProposalState;
 use bursar_domain::role::Role;
 use bursar_domain::time::{BusinessTime, MachineTime};
 use bursar_engine::{
-    ClockTrust, Clocks, Connection, CrashPoint, Endpoint, Engine, Error, HomeMoney, IngestAnswer, NewPerson,
-    PlaybookSettings, Rate, RefundRequest, Result, Separation, Settings, Submitted, VoteCast,
+    AlertSettings, ClockTrust, Clocks, Connection, CrashPoint, Endpoint, Engine, Error, HomeMoney,
+    IngestAnswer, NewPerson, PlaybookSettings, Rate, RefundRequest, Result, Separation, Settings, Submitted,
+    VoteCast,
 };
 use bursar_policy::PolicyFile;
 use bursar_store::executions::{self, Execution};
@@ -52,6 +53,7 @@ pub struct Wish {
     pub separation: Separation,
     pub clock: ClockTrust,
     pub workers: usize,
+    pub alerts: Option<AlertSettings>,
 }
 
 impl Default for Wish {
@@ -69,6 +71,7 @@ impl Default for Wish {
             separation: Separation::AsInstalled,
             clock: ClockTrust::Compared,
             workers: 4,
+            alerts: None,
         }
     }
 }
@@ -245,6 +248,7 @@ pub fn settings(stage: &Stage, wish: &Wish, place: &Scratch, start: usize) -> Se
         zone: wish.zone.clone(),
         separation: wish.separation,
         clock: wish.clock,
+        alerts: wish.alerts.clone(),
     }
 }
 

@@ -69,6 +69,7 @@ codes! {
     CannotRead = "BUR-SYS-004", Failed;
     CannotListen = "BUR-SYS-005", Failed;
     CannotStart = "BUR-SYS-006", Failed;
+    AlertUndelivered = "BUR-SYS-007", Failed;
     AuditBroken = "BUR-AUD-001", Failed;
     SimulatorUnreachable = "BUR-SIM-001", Failed;
 }

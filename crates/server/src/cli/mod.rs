@@ -3,6 +3,7 @@
 //! Promises: standard output carries data and nothing else; `--json` gives one document; exit codes are those of
 //! [`exit::Exit`]; a command that moves money shows what it will do and wants a clear yes.
 
+mod alerts;
 mod amount;
 mod approvals;
 mod ask;
@@ -134,6 +135,9 @@ pub enum Command {
     /// Stripe's events as received
     #[command(subcommand)]
     Events(events::EventsCommand),
+    /// What operators are told when something is wrong here
+    #[command(subcommand)]
+    Alerts(alerts::AlertsCommand),
     /// A Stripe that behaves, for trying things out
     #[command(subcommand)]
     Sim(sim::SimCommand),
@@ -176,6 +180,7 @@ impl Command {
             Command::Refund(command) => refund::run(command, session),
             Command::Audit(command) => audit::run(command, session),
             Command::Events(command) => events::run(command, session),
+            Command::Alerts(command) => alerts::run(command, session),
             Command::Sim(command) => sim::run(command, session),
             Command::Config(command) => config_command::run(command, session),
             Command::Completion(args) => completion::run(&args, session),

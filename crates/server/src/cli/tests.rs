@@ -52,6 +52,8 @@ events quarantine show quar_1
 events quarantine retry quar_1 --json
 events dead
 events retry job_1
+alerts list --limit 5
+alerts test --json
 sim serve --listen 127.0.0.1:0 --seed 42 --speed 60 --company small
 sim serve --webhook-url http://127.0.0.1:7171/ingest/stripe --webhook-secret whsec_1
 sim serve --duplicate-percent 10 --reorder-percent 20 --rate-per-second 25 --live

@@ -4,6 +4,7 @@
 //! Promises: unknown keys are errors that name the nearest known one; secrets never appear in an error, in `Debug`, or
 //! in what is shown; nothing else in this crate reads the environment.
 
+pub mod alerts;
 mod check;
 mod environment;
 mod fetch;

@@ -60,6 +60,11 @@ pub fn secrets_in_clear(
         found.extend(secret.as_ref().map(|secret| (path.to_owned(), secret, any_live)));
     }
 
+    let webhook = settings.alerts.webhook.iter().flat_map(|webhook| webhook.secrets.iter().enumerate());
+    found.extend(
+        webhook.map(|(index, secret)| (format!("alerts.webhook.secrets[{index}]"), secret, any_live)),
+    );
+
     let mut warnings = Vec::new();
     for (path, secret, live) in found.into_iter().filter(|(_, secret, _)| *secret.kept_in() == KeptIn::Clear)
     {

@@ -7,6 +7,7 @@ use bursar_domain::mode::Mode;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+use super::alerts::Alerts;
 use super::mail::Mail;
 use super::secret::Secret;
 use super::value::{
@@ -29,6 +30,8 @@ pub struct Settings {
     pub approvals: Approvals,
     #[serde(default)]
     pub mail: Mail,
+    #[serde(default)]
+    pub alerts: Alerts,
     #[serde(default)]
     pub policies: Policies,
     #[serde(default)]

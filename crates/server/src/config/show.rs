@@ -61,6 +61,10 @@ fn secret_at<'a>(config: &'a Config, path: &str) -> Option<&'a Secret> {
         "storage.master_key" => return config.settings.storage.master_key.as_ref(),
         _ => {}
     }
+    if let Some(place) = path.strip_prefix("alerts.webhook.secrets[") {
+        let index: usize = place.strip_suffix(']')?.parse().ok()?;
+        return config.settings.alerts.webhook.as_ref()?.secrets.get(index);
+    }
     let (name, key) = path.strip_prefix("stripe.")?.rsplit_once('.')?;
     let account = config.settings.stripe.get(name)?;
     let index =

@@ -215,6 +215,7 @@ fn settings(
         separation: bursar_engine::Separation::AsInstalled,
         clock: bursar_engine::ClockTrust::Compared,
         node_silence: service::NODE_SILENCE,
+        alerts: None,
     })
 }
 

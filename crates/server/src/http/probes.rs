@@ -54,7 +54,19 @@ fn gauges(health: &bursar_engine::Health) {
     set("bursar_approvals_pending", health.approvals_pending);
     age("bursar_approval_oldest_age_seconds", health.oldest_approval_age_s);
     set("bursar_audit_unsealed", health.audit_unsealed);
+    age("bursar_audit_oldest_unsealed_seconds", health.audit_unsealed_age_s);
+    set("bursar_executions_waiting", health.executions_waiting);
+    set("bursar_executions_in_doubt", health.executions_in_doubt);
+    set("bursar_clock_wrong", i64::from(health.clock.is_some()));
     set("bursar_events_kept", health.events);
     set("bursar_events_quarantined", health.quarantined);
-    set("bursar_kill_switches", i64::try_from(health.kill_switches.len()).unwrap_or(i64::MAX));
+    let many = |name: &'static str, number: usize| set(name, i64::try_from(number).unwrap_or(i64::MAX));
+    let unreadable = health.lanes.iter().filter(|lane| lane.last_error.is_some()).count();
+    many("bursar_lanes_unreadable", unreadable);
+    many("bursar_connections_missing", health.unconnected.len());
+    many("bursar_keys_refused", health.keys_refused.len());
+    many("bursar_nodes", health.nodes.len());
+    many("bursar_kill_switches", health.kill_switches.len());
+    many("bursar_alerts_open", health.alerts.open.len());
+    many("bursar_alert_ways_failing", health.alerts.failing.len());
 }

@@ -16,6 +16,9 @@ pub fn troubles(health: &Health) -> Vec<String> {
         1 => troubles.push("one piece of work waits for a kill switch to be reset".to_owned()),
         many => troubles.push(format!("{many} pieces of work wait for a kill switch to be reset")),
     }
+    if !health.keys_refused.is_empty() {
+        troubles.push(format!("Stripe refuses the key of {}", health.keys_refused.join(", ")));
+    }
     if !health.unconnected.is_empty() {
         troubles.push(format!("{} has not answered yet", health.unconnected.join(", ")));
     }
@@ -41,5 +44,20 @@ pub fn troubles(health: &Health) -> Vec<String> {
             "{many} events of Stripe's cannot be used and were set aside (bursar events quarantine list)"
         )),
     }
+    if is_unsealed(health) {
+        troubles.push("the audit is not being sealed".to_owned());
+    }
+    troubles.extend(
+        health
+            .alerts
+            .failing
+            .iter()
+            .map(|failing| format!("notices by {} do not get through ({})", failing.way, failing.why)),
+    );
     troubles
+}
+
+/// Sealing takes a second: entries do not wait a minute, nor so many of them, unless it has stopped.
+pub fn is_unsealed(health: &Health) -> bool {
+    health.audit_unsealed >= 1_000 || health.audit_unsealed_age_s.is_some_and(|age_s| age_s >= 60)
 }

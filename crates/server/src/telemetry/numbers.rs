@@ -74,6 +74,21 @@ pub const NUMBERS: &[(Kind, &str, &str)] = &[
     ),
     (Counter, "bursar_audit_entries_sealed_total", "Audit entries sealed into the chain"),
     (Gauge, "bursar_audit_unsealed", "Audit entries not yet sealed"),
+    (Gauge, "bursar_audit_oldest_unsealed_seconds", "Age of the oldest of them; sealing takes a second"),
+    (Gauge, "bursar_executions_waiting", "Sent, and Stripe has not said how it ended"),
+    (Gauge, "bursar_executions_in_doubt", "Sent, and nobody can tell what became of it: waits for a person"),
+    (Gauge, "bursar_lanes_unreadable", "Lanes whose events could not be read when last tried"),
+    (
+        Gauge,
+        "bursar_connections_missing",
+        "Configured Stripe accounts that have not answered since the start",
+    ),
+    (Gauge, "bursar_keys_refused", "Configured Stripe accounts whose key Stripe refuses"),
+    (Gauge, "bursar_clock_wrong", "1 while the clock cannot be right and nothing is sent"),
+    (Gauge, "bursar_nodes", "Processes that work on this installation"),
+    (Gauge, "bursar_alerts_open", "Alerts that operators were told and that are not over"),
+    (Gauge, "bursar_alert_ways_failing", "Ways by which notices do not get through"),
+    (Counter, "bursar_alert_notices_total", "Notices to operators, by way and result of the attempt"),
     (Gauge, "bursar_kill_switches", "Kill switches that are set"),
     (Counter, "bursar_sign_ins_failed_total", "Sign-ins with a wrong address or password"),
     (Counter, "bursar_span_batches_total", "Batches of spans to the collector, sent or failed"),
@@ -170,7 +185,7 @@ mod tests {
                 let text = std::fs::read_to_string(&path).unwrap();
                 let pieces: Vec<&str> = text.split("\"bursar_").collect();
                 for pair in pieces.windows(2) {
-                    let callers = ["counter!(", "gauge!(", "histogram!(", "set(", "age("];
+                    let callers = ["counter!(", "gauge!(", "histogram!(", "set(", "age(", "many("];
                     if callers.iter().any(|caller| pair[0].trim_end().ends_with(caller)) {
                         found.insert(format!("bursar_{}", pair[1].split('"').next().unwrap()));
                     }

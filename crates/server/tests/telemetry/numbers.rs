@@ -8,14 +8,19 @@ use serde_json::json;
 use crate::installation::{Installation, WEBHOOK_SECRET, until};
 
 /// Everything that such a flow counts. Whoever renames one breaks somebody's dashboard.
-const NAMES: [&str; 25] = [
+const NAMES: [&str; 35] = [
     "bursar_actions_total",
+    "bursar_alert_ways_failing",
+    "bursar_alerts_open",
     "bursar_approval_oldest_age_seconds",
     "bursar_approvals_pending",
     "bursar_audit_entries_sealed_total",
+    "bursar_audit_oldest_unsealed_seconds",
     "bursar_audit_unsealed",
     "bursar_build_info",
     "bursar_cases_decided_total",
+    "bursar_clock_wrong",
+    "bursar_connections_missing",
     "bursar_dead_letters",
     "bursar_decisions_total",
     "bursar_disagreements_total",
@@ -23,12 +28,17 @@ const NAMES: [&str; 25] = [
     "bursar_events_ingested_total",
     "bursar_events_kept",
     "bursar_events_quarantined",
+    "bursar_executions_in_doubt",
+    "bursar_executions_waiting",
     "bursar_ingest_last_event_age_seconds",
     "bursar_jobs_due",
     "bursar_jobs_held",
     "bursar_jobs_later",
     "bursar_jobs_leased",
+    "bursar_keys_refused",
     "bursar_kill_switches",
+    "bursar_lanes_unreadable",
+    "bursar_nodes",
     "bursar_queue_latency_seconds",
     "bursar_queue_oldest_due_seconds",
     "bursar_stripe_reads_total",

@@ -4,7 +4,10 @@ use crate::dialect::{Database, Db, Tx, schema_text};
 use crate::{Error, Result, params};
 
 /// A number once released is never changed.
-const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("../../migrations/0001_first.sql"))];
+const MIGRATIONS: &[(i64, &str)] = &[
+    (1, include_str!("../../migrations/0001_first.sql")),
+    (2, include_str!("../../migrations/0002_alerts.sql")),
+];
 
 pub(super) async fn run(tx: &mut Tx) -> Result<()> {
     make_table(tx).await?;

@@ -7,6 +7,7 @@ use bursar_store::Database;
 
 const DATABASE: Database = Database::Sqlite;
 
+mod alerts;
 mod approvals;
 mod audit;
 mod bytes;

@@ -6,6 +6,7 @@ use bursar_store::Database;
 
 const DATABASE: Database = Database::Postgres;
 
+mod alerts;
 mod approvals;
 mod audit;
 mod cases;

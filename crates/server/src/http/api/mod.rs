@@ -1,6 +1,7 @@
 //! The API for scripts and for the command line: bearer tokens, lists in Stripe's shape, strict parameters, Stripe's error
 //! envelope.
 
+mod alerts;
 mod approvals;
 mod body;
 mod cases;
@@ -30,6 +31,8 @@ use super::state::AppState;
 /// Everything under `/api/v1`.
 pub fn routes() -> Router<AppState> {
     Router::new()
+        .route("/alerts", get(alerts::list))
+        .route("/alerts/test", post(alerts::test))
         .route("/approvals", get(approvals::list))
         .route("/approvals/{id}", get(approvals::show))
         .route("/approvals/{id}/approve", post(approvals::approve))

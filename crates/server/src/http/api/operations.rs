@@ -17,7 +17,7 @@ use crate::http::problem::Problem;
 use crate::http::state::AppState;
 
 /// Who runs the installation.
-const OPERATIONS: &[Role] = &[Role::Platform, Role::Operator];
+pub(super) const OPERATIONS: &[Role] = &[Role::Platform, Role::Operator];
 
 pub async fn modes(State(state): State<AppState>, _: Caller, query: Query) -> Result<Json<Value>, Problem> {
     query.only(&[])?;

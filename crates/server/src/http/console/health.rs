@@ -16,7 +16,7 @@ use super::view::{
 use super::visit::Visit;
 use super::wording;
 use crate::http::problem::Problem;
-use crate::http::troubles::troubles;
+use crate::http::troubles::{is_unsealed, troubles};
 
 /// Those who may try a parked job again.
 const RETRIES: [Role; 2] = [Role::Platform, Role::Operator];
@@ -64,9 +64,6 @@ fn overall(health: &Health) -> (Status, String) {
             troubles.push(format!("{} in doubt: nobody can tell what became of it", things(doubtful)));
         }
     }
-    if is_unsealed(health) {
-        troubles.push("the audit is not being sealed".to_owned());
-    }
     if !health.mail {
         troubles.push("no mail server is configured, so letters wait".to_owned());
     }
@@ -85,11 +82,6 @@ fn overall(health: &Health) -> (Status, String) {
 
 fn is_late(health: &Health) -> bool {
     health.oldest_due_age_s.is_some_and(|age| age > LATE_S)
-}
-
-/// Sealing takes a second: so many entries do not wait unless it has stopped.
-fn is_unsealed(health: &Health) -> bool {
-    health.audit_unsealed >= 1_000
 }
 
 fn things(number: i64) -> String {
@@ -252,6 +244,7 @@ async fn try_again(visit: &Visit, id: &str) -> Result<Response, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use bursar_engine::AlertsHealth;
     use bursar_store::jobs::Depth;
 
     use super::*;
@@ -262,6 +255,7 @@ mod tests {
             lanes: Vec::new(),
             nodes: Vec::new(),
             unconnected: Vec::new(),
+            keys_refused: Vec::new(),
             queue: Depth { due: 0, leased: 0, dead: 0, later: 0, held: 0, oldest_due: None },
             oldest_due_age_s: None,
             events: 1,
@@ -275,9 +269,11 @@ mod tests {
             oldest_approval_age_s: Some(90),
             audit_head: 1,
             audit_unsealed: 0,
+            audit_unsealed_age_s: None,
             kill_switches: Vec::new(),
             single_operator: false,
             mail: true,
+            alerts: AlertsHealth::default(),
         }
     }
 
@@ -290,6 +286,7 @@ mod tests {
             Health { queue: Depth { dead: 1, ..health().queue }, ..health() },
             Health { oldest_due_age_s: Some(3_600), ..health() },
             Health { audit_unsealed: 5_000, ..health() },
+            Health { audit_unsealed: 1, audit_unsealed_age_s: Some(61), ..health() },
         ];
         for health in [health()].into_iter().chain(sick) {
             let looks = readings(&health).iter().filter(|reading| reading.status.word == "Look").count();

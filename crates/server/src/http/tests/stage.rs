@@ -373,5 +373,6 @@ fn settings(data_dir: &Path, api_base: String, stripe: &FakeStripe) -> Settings 
         separation: bursar_engine::Separation::AsInstalled,
         clock: bursar_engine::ClockTrust::Compared,
         node_silence: Duration::from_secs(8),
+        alerts: None,
     }
 }

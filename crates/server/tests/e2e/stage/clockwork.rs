@@ -114,5 +114,6 @@ fn settings(
         separation: bursar_engine::Separation::AsInstalled,
         clock: bursar_engine::ClockTrust::Compared,
         node_silence: Duration::from_secs(8),
+        alerts: None,
     }
 }

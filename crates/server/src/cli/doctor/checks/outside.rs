@@ -7,6 +7,7 @@ use bursar_connectors::{Connector as _, Health as Answer};
 use bursar_engine::{Granted, Registers, connect};
 
 use super::Finding;
+use crate::alerts;
 use crate::cli::exit::Exit;
 use crate::cli::runtime;
 use crate::cli::session::Session;
@@ -22,6 +23,7 @@ pub fn check(config: &Config, _: &Session) -> Vec<Finding> {
             found.extend(account(name, stripe).await);
         }
         found.extend(mail(config).await);
+        found.extend(webhook(config).await);
         Ok(Exit::Done)
     });
     if asked.is_err() {
@@ -74,5 +76,19 @@ async fn mail(config: &Config) -> Vec<Finding> {
             Ok(Answer::Down { why }) => vec![Finding::sick("mail.server", why, fix)],
             Err(_) => vec![Finding::sick("mail.server", "it did not answer in time", fix)],
         },
+    }
+}
+
+/// Where notices go; nothing where none is configured.
+async fn webhook(config: &Config) -> Option<Finding> {
+    let fix = "[alerts.webhook]; bursar alerts test";
+    match alerts::settings(config).and_then(|_| alerts::webhook(config)) {
+        Ok(None) => None,
+        Err(error) => Some(Finding::sick("alerts.webhook", format!("{error:#}"), "[alerts]")),
+        Ok(Some(webhook)) => Some(match tokio::time::timeout(PATIENCE, webhook.health()).await {
+            Ok(Answer::Up { detail }) => Finding::well("alerts.webhook", detail),
+            Ok(Answer::Down { why }) => Finding::sick("alerts.webhook", why, fix),
+            Err(_) => Finding::sick("alerts.webhook", "it did not answer in time", fix),
+        }),
     }
 }

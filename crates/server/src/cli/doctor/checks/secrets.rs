@@ -13,7 +13,8 @@ pub fn check(config: &Config, _: &Session) -> Vec<Finding> {
         account.api_key.iter().chain(lists)
     });
     let password = settings.mail.smtp.iter().filter_map(|smtp| smtp.password.as_ref());
-    let secrets: Vec<&Secret> = accounts.chain(password).collect();
+    let webhook = settings.alerts.webhook.iter().flat_map(|webhook| &webhook.secrets);
+    let secrets: Vec<&Secret> = accounts.chain(password).chain(webhook).collect();
     let mut found: Vec<Finding> = secrets.iter().filter_map(|secret| problem(secret)).collect();
     if found.is_empty() {
         found.push(Finding::well(

@@ -181,6 +181,7 @@ fn settings(data_dir: &std::path::Path, api_base: &str, stripe: &FakeStripe) -> 
         separation: bursar_engine::Separation::AsInstalled,
         clock: bursar_engine::ClockTrust::Compared,
         node_silence: Duration::from_secs(8),
+        alerts: None,
     }
 }
 
