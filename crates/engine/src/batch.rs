@@ -94,9 +94,10 @@ async fn run(store: Store, clocks: Clocks, mut line: mpsc::Receiver<Waiting>) {
     }
 }
 
-/// Of each event, what it is beside the one that is held under its name; nothing where none is, or nobody can tell.
+/// Of each event, what it is beside the one that is held under its name; nothing where none is, or nobody can tell. A copy
+/// beside it in the group is not held: a sender that lost patience and came again would be told that it is, and go.
 async fn known(store: &Store, events: &[NewEvent]) -> Vec<Option<Accepted>> {
-    let judged = async { events::judge(&mut store.read().await?, events).await };
+    let judged = async { events::judge_each(&mut store.read().await?, events).await };
     match judged.await {
         Ok(verdicts) => {
             verdicts.into_iter().map(|one| Some(one).filter(|one| *one != Accepted::New)).collect()

@@ -52,11 +52,23 @@ impl Duties {
 
 /// Announces this node and goes on doing so until the engine stops.
 pub(crate) async fn start(engine: &Engine) -> Result<()> {
+    succeed(engine).await?;
     beat(engine).await?;
     if !engine.inner.duties.alone {
         engine.spawn(beat_forever(engine.clone())).await;
     }
     Ok(())
+}
+
+/// Whoever was killed and comes back need not wait until it is taken for dead: it knows that it was. Should the directory
+/// be a copy, and the other one live, its fence tokens are outdated and nothing is done twice.
+async fn succeed(engine: &Engine) -> Result<()> {
+    let store = &engine.inner.store;
+    if let Some(before) = store.predecessor().map(str::to_owned) {
+        let buried = store.write(move |tx| async move { nodes::bury(tx, &before).await }.boxed());
+        buried.await.map_err(store_error)?;
+    }
+    store.sign().map_err(store_error)
 }
 
 async fn beat_forever(engine: Engine) {

@@ -1,8 +1,9 @@
 //! The workers: due jobs are claimed with a lease, each runs behind a panic boundary, and one that fails waits, or parks
 //! itself for a person, without holding up any other.
 
+use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bursar_store::jobs::{self, Claim, Clock, Counts, Job};
@@ -30,6 +31,8 @@ const EVENTS_TOGETHER: i64 = 64;
 const ALONE_AT_A_TIME: usize = 4;
 /// The part of a lease in which jobs that share it are begun; what then is left is enough for any that has begun.
 const BEGIN_WITHIN: Duration = Duration::from_mins(2);
+/// How soon a job is put back whose database was away.
+const PUT_BACK_EVERY: Duration = Duration::from_millis(500);
 /// How soon a timer of simulated time is noticed.
 const TICK: Duration = Duration::from_millis(200);
 
@@ -37,7 +40,13 @@ const TICK: Duration = Duration::from_millis(200);
 pub(crate) async fn run(engine: Engine) {
     let slots = Arc::new(Semaphore::new(engine.inner.settings.workers.max(1)));
     let mut stopping = engine.stopping();
+    let hands = Hands::default();
+    // A claim failed, and may have been kept all the same.
+    let mut unsure = false;
     while !engine.is_stopping() {
+        if unsure {
+            unsure = let_go(&engine, &hands).await.is_err();
+        }
         // Counted from before the claim, so that no lease is shorter than it seems.
         let begin_until = Instant::now() + BEGIN_WITHIN;
         let claimed = match claim(&engine, &slots).await {
@@ -46,6 +55,7 @@ pub(crate) async fn run(engine: Engine) {
             Err(Error::Store(bursar_store::Error::Conflict(_))) => continue,
             Err(error) => {
                 tracing::error!(%error, "no work could be claimed; trying again");
+                unsure = true;
                 Claimed::default()
             }
         };
@@ -53,9 +63,10 @@ pub(crate) async fn run(engine: Engine) {
         for jobs in shares(claimed.jobs) {
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
             let engine_ = engine.clone();
+            let held = hands.take(&jobs);
             let work = async move {
                 run_share(&engine_, jobs, begin_until).await;
-                drop(slot);
+                drop((held, slot));
                 engine_.inner.work.notify_one();
             };
             engine.spawn(Box::pin(work)).await;
@@ -69,6 +80,46 @@ pub(crate) async fn run(engine: Engine) {
             }
         }
     }
+}
+
+/// The jobs that somebody here works on.
+#[derive(Clone, Default)]
+struct Hands(Arc<Mutex<HashSet<String>>>);
+
+/// Jobs in hand until this is dropped.
+struct Held {
+    hands: Hands,
+    jobs: Vec<String>,
+}
+
+impl Hands {
+    fn take(&self, jobs: &[Job]) -> Held {
+        let jobs: Vec<String> = jobs.iter().map(|job| job.id.to_string()).collect();
+        self.lock().extend(jobs.iter().cloned());
+        Held { hands: self.clone(), jobs }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut hands = self.hands.lock();
+        for job in &self.jobs {
+            hands.remove(job);
+        }
+    }
+}
+
+/// Puts back what was claimed for this node and reached nobody: the commit went through, its answer did not arrive. Left to
+/// its lease, it would stand still for minutes.
+async fn let_go(engine: &Engine, hands: &Hands) -> Result<()> {
+    let in_hand: Vec<String> = hands.lock().iter().cloned().collect();
+    let back =
+        engine.inner.store.write(move |tx| async move { jobs::release_others(tx, &in_hand).await }.boxed());
+    back.await.map_err(store_error)
 }
 
 /// What a claim brought.
@@ -196,11 +247,24 @@ async fn run_one(engine: &Engine, job: &Job) {
     if result.is_err() {
         Span::current().record("otel.status_code", "ERROR");
     }
-    if let Err(error) = result
-        && let Err(worse) = settle(engine, job, &error).await
-    {
-        // The lease runs out and the job comes back.
-        tracing::error!(job = %job.id, %error, %worse, "a failed job could not be put back");
+    if let Err(error) = result {
+        put_back(engine, job, &error).await;
+    }
+}
+
+/// A database that was away for a moment took what the job was about to say with it. It is said again until somebody
+/// hears it: left to its lease, the job would stand still for minutes after the database is back.
+async fn put_back(engine: &Engine, job: &Job, error: &Error) {
+    let until = Instant::now() + LEASE;
+    while let Err(worse) = settle(engine, job, error).await {
+        let passes =
+            matches!(worse, Error::Store(bursar_store::Error::Busy(_) | bursar_store::Error::Full(_)));
+        if !passes || engine.is_stopping() || Instant::now() >= until {
+            // The lease runs out, or ran out, and the job comes back.
+            tracing::error!(job = %job.id, %error, %worse, "a failed job could not be put back");
+            return;
+        }
+        tokio::time::sleep(PUT_BACK_EVERY).await;
     }
 }
 

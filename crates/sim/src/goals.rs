@@ -1,5 +1,6 @@
 //! Every goal that is proved here, one line each: what it promises and what runs.
 
+use crate::process;
 use crate::report::Row;
 
 /// How much is run: the sample that fits into every change, or all of it.
@@ -13,6 +14,8 @@ pub(crate) enum Effort {
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
     pub effort: Effort,
+    /// How often, where that is said.
+    pub times: Option<u64>,
     /// Where chance starts; printed, so that a failure can be had again.
     pub seed: u64,
     /// The built program, for goals about whole processes.
@@ -27,4 +30,31 @@ pub(crate) struct Goal {
     pub run: fn(&Run) -> anyhow::Result<Vec<Row>>,
 }
 
-pub(crate) const GOALS: &[Goal] = &[];
+pub(crate) const GOALS: &[Goal] = &[
+    Goal {
+        name: "G1",
+        promise: "killed at random instants under load: nothing acknowledged is lost, nothing happens twice",
+        run: process::kills,
+    },
+    Goal {
+        name: "G7",
+        promise: "a node that is frozen past its lease and thaws does nothing twice",
+        run: process::zombies,
+    },
+    Goal {
+        name: "G8",
+        promise: "whatever becomes of the way to PostgreSQL, or of the server, nothing is lost, and service comes back",
+        run: process::partitions,
+    },
+    Goal {
+        name: "G9",
+        promise: "a full disk loses nothing, and a torn or changed log is never taken for a whole one",
+        run: process::disk,
+    },
+    Goal {
+        name: "G27",
+        promise: "told to end, it ends within ten seconds and loses nothing; told twice, at once",
+        run: process::shutdown,
+    },
+    Goal { name: "NODES", promise: "any two of three nodes may be lost under load", run: process::survivors },
+];

@@ -3,12 +3,12 @@
 //!
 //! A goal is one line in [`goals::GOALS`] and one module. What judges is apart from what is judged: the fake Stripe's
 //! ledger says what really happened.
-#![expect(dead_code, reason = "asked by the goals, of which there is none yet")]
 #![expect(clippy::print_stdout, reason = "the figures are what the command is for")]
 #![expect(clippy::print_stderr, reason = "progress is for the person who waits")]
 
 mod checker;
 mod goals;
+mod process;
 mod report;
 
 use std::process::ExitCode;
@@ -34,6 +34,7 @@ fn prove() -> anyhow::Result<bool> {
     let value = |word: &str| words.iter().position(|given| given == word).and_then(|at| words.get(at + 1));
     let run = Run {
         effort: if has("--quick") { Effort::Quick } else { Effort::Full },
+        times: value("--times").map(|times| times.parse()).transpose().context("--times takes a number")?,
         seed: value("--seed").map_or(Ok(1), |seed| seed.parse()).context("--seed takes a number")?,
         bursar: value("--bursar").context("--bursar says where the program is")?.into(),
         postgres: value("--postgres").cloned(),

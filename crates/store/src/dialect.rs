@@ -6,9 +6,10 @@ mod row;
 mod text;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
-use sqlx::{AssertSqlSafe, Postgres, Sqlite};
+use sqlx::{AssertSqlSafe, Connection as _, Postgres, Sqlite};
 
 use crate::seal::FreshKey;
 use crate::{Error, Result};
@@ -87,7 +88,19 @@ pub struct Db {
     pub(crate) sees_uncommitted: bool,
     /// A statement failed: `PostgreSQL` keeps nothing of the transaction it stood in, so nobody may.
     failed: bool,
+    /// How long a server may keep us waiting.
+    patience: Duration,
+    /// It kept us waiting for longer: nobody is there any more, or will ever be on this connection.
+    silent: bool,
 }
+
+/// Longer than the server itself lets any statement take.
+const PATIENCE: Duration = Duration::from_secs(35);
+/// A change waits for locks for five seconds at most. When the other end of a connection is gone and nobody could tell us,
+/// every writer finds out by this alone, so it is also how long nothing is acknowledged then.
+const WRITER_PATIENCE: Duration = Duration::from_secs(6);
+/// An idle connection answers within this, or is not used.
+pub(crate) const IDLE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A connection inside a writer's transaction.
 pub struct Tx {
@@ -135,16 +148,50 @@ macro_rules! run {
     ($db:expr, $sql:expr, $params:expr, $how:ident, $done:expr) => {{
         let done = match &mut $db.conn {
             Conn::Sqlite(conn) => bind!(sqlx::query($sql), $params).$how(&mut **conn).await.map($done),
-            Conn::Postgres(conn) => bind!(sqlx::query($sql), $params).$how(&mut **conn).await.map($done),
+            Conn::Postgres(conn) => {
+                let answer = bind!(sqlx::query($sql), $params).$how(&mut **conn);
+                heard($db.patience, &mut $db.silent, answer).await.map($done)
+            }
         };
         $db.failed |= done.is_err();
         done.map_err(from_sqlx)
     }};
 }
 
+/// What a server answers, unless it has fallen silent.
+async fn heard<T>(
+    patience: Duration,
+    silent: &mut bool,
+    answer: impl Future<Output = sqlx::Result<T>>,
+) -> sqlx::Result<T> {
+    let gone =
+        || sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "PostgreSQL does not answer"));
+    if *silent {
+        return Err(gone());
+    }
+    let answer = tokio::time::timeout(patience, answer).await;
+    *silent = answer.is_err();
+    answer.unwrap_or_else(|_| Err(gone()))
+}
+
+impl Drop for Db {
+    fn drop(&mut self) {
+        self.forsake();
+    }
+}
+
 impl Db {
     pub(crate) fn new(conn: Conn) -> Self {
-        Self { conn, sees_uncommitted: false, failed: false }
+        Self { conn, sees_uncommitted: false, failed: false, patience: PATIENCE, silent: false }
+    }
+
+    /// Keeps a connection on which nobody answers from being waited for once more, by the pool it came from.
+    fn forsake(&mut self) {
+        if let Conn::Postgres(conn) = &mut self.conn
+            && self.silent
+        {
+            conn.close_on_drop();
+        }
     }
 
     pub fn database(&self) -> Database {
@@ -217,7 +264,10 @@ impl Db {
     pub(crate) async fn command(&mut self, sql: &'static str) -> Result<()> {
         let done = match &mut self.conn {
             Conn::Sqlite(conn) => sqlx::query(sql).persistent(true).execute(&mut **conn).await.map(|_| ()),
-            Conn::Postgres(conn) => sqlx::raw_sql(sql).execute(&mut **conn).await.map(|_| ()),
+            Conn::Postgres(conn) => {
+                let answer = sqlx::raw_sql(sql).execute(&mut **conn);
+                heard(self.patience, &mut self.silent, answer).await.map(|_| ())
+            }
         };
         done.map_err(from_sqlx)
     }
@@ -225,8 +275,22 @@ impl Db {
 
 impl Tx {
     pub(crate) fn new(conn: Conn, node: &str, writer: String) -> Self {
-        let db = Db { sees_uncommitted: true, ..Db::new(conn) };
+        let mut db = Db::new(conn);
+        db.sees_uncommitted = true;
         Self { db, node: node.into(), writer, writer_seq: 0, place: 0, fresh_keys: Vec::new() }
+    }
+
+    /// Whether anybody is at the other end.
+    pub(crate) async fn answers(&mut self) -> bool {
+        match &mut self.db.conn {
+            Conn::Sqlite(_) => true,
+            Conn::Postgres(conn) => heard(IDLE_PATIENCE, &mut self.db.silent, conn.ping()).await.is_ok(),
+        }
+    }
+
+    /// From now on it waits as long as a change may take, and no longer.
+    pub(crate) fn hurry(&mut self) {
+        self.db.patience = WRITER_PATIENCE;
     }
 
     /// The process this is, as leases name it.
@@ -236,7 +300,8 @@ impl Tx {
 
     /// Goes on with another connection and under another name, after one that broke.
     pub(crate) fn renew(&mut self, conn: Conn, writer: String) {
-        self.db.conn = conn;
+        self.db.forsake();
+        (self.db.conn, self.db.silent) = (conn, false);
         (self.writer, self.writer_seq) = (writer, 0);
     }
 
@@ -266,7 +331,8 @@ impl Tx {
                 bind!(sqlx::query(sql), params).execute(&mut **conn).await.map(|done| done.rows_affected())
             }
             Conn::Postgres(conn) => {
-                bind!(sqlx::query(sql), params).execute(&mut **conn).await.map(|done| done.rows_affected())
+                let answer = bind!(sqlx::query(sql), params).execute(&mut **conn);
+                heard(db.patience, &mut db.silent, answer).await.map(|done| done.rows_affected())
             }
         };
         db.failed |= done.is_err();

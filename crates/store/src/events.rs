@@ -114,6 +114,10 @@ impl Same<'_> {
 }
 
 impl NewEvent {
+    fn name(&self) -> (&str, &str) {
+        (&self.lane, &self.id)
+    }
+
     fn same(&self) -> Same<'_> {
         Same {
             api_version: self.api_version.as_deref(),
@@ -126,27 +130,33 @@ impl NewEvent {
 /// What each of a batch is beside what is held. Asking changes nothing.
 pub async fn judge(db: &mut Db, batch: &[NewEvent]) -> Result<Vec<Accepted>> {
     let held = held(db, batch).await?;
-    let mut known: HashMap<(&str, &str), Same<'_>> = HashMap::with_capacity(batch.len() + held.len());
-    for held in &held {
-        let same = Same {
-            api_version: held.api_version.as_deref(),
-            sameness: &held.sameness,
-            any_version: &held.any_version,
-        };
-        known.insert((&held.lane, &held.id), same);
+    let mut known = by_name(&held);
+    let mut verdicts = Vec::with_capacity(batch.len());
+    for event in batch {
+        verdicts.push(verdict(event, known.get(&event.name())));
+        known.entry(event.name()).or_insert_with(|| event.same());
     }
-    let verdict = |event: &'_ NewEvent, known: Option<&Same<'_>>| match known {
+    Ok(verdicts)
+}
+
+/// What each of a batch is beside what is held, and beside nothing else: of two copies of one event that are not held, both
+/// are new. So it is asked after a commit that was lost, when the first copy is no reason to acknowledge the second.
+pub async fn judge_each(db: &mut Db, batch: &[NewEvent]) -> Result<Vec<Accepted>> {
+    let held = held(db, batch).await?;
+    let known = by_name(&held);
+    Ok(batch.iter().map(|event| verdict(event, known.get(&event.name()))).collect())
+}
+
+fn by_name(held: &[Held]) -> HashMap<(&str, &str), Same<'_>> {
+    held.iter().map(|held| ((held.lane.as_str(), held.id.as_str()), held.same())).collect()
+}
+
+fn verdict(event: &NewEvent, known: Option<&Same<'_>>) -> Accepted {
+    match known {
         None => Accepted::New,
         Some(known) if known.agrees_with(event.same()) => Accepted::Duplicate,
         Some(_) => Accepted::Conflict,
-    };
-    let mut verdicts = Vec::with_capacity(batch.len());
-    for event in batch {
-        let name = (event.lane.as_str(), event.id.as_str());
-        verdicts.push(verdict(event, known.get(&name)));
-        known.entry(name).or_insert_with(|| event.same());
     }
-    Ok(verdicts)
 }
 
 /// What is kept under the name of an event that came.
@@ -156,6 +166,16 @@ struct Held {
     api_version: Option<String>,
     sameness: String,
     any_version: String,
+}
+
+impl Held {
+    fn same(&self) -> Same<'_> {
+        Same {
+            api_version: self.api_version.as_deref(),
+            sameness: &self.sameness,
+            any_version: &self.any_version,
+        }
+    }
 }
 
 async fn held(db: &mut Db, batch: &[NewEvent]) -> Result<Vec<Held>> {

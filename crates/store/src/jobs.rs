@@ -319,6 +319,22 @@ pub async fn release_all(tx: &mut Tx) -> Result<u64> {
     tx.execute("UPDATE jobs SET state = 'queued' WHERE state = 'leased'", &[]).await
 }
 
+/// Gives back what this node is said to hold and nobody there knows of: whatever is not among those in hand. That was no
+/// attempt.
+pub async fn release_others(tx: &mut Tx, in_hand: &[String]) -> Result<()> {
+    let node = tx.node();
+    // An empty list is no list to every database: no job is called nothing.
+    let mut row: Vec<Value<'_>> = vec![Value::from(&*node), "".into()];
+    row.extend(in_hand.iter().map(Value::from));
+    let places: Vec<String> = (2..=row.len()).map(|place| format!("${place}")).collect();
+    let sql = format!(
+        "UPDATE jobs SET state = 'queued', attempts = attempts - 1
+         WHERE state = 'leased' AND holder = $1 AND id NOT IN ({})",
+        places.join(", ")
+    );
+    tx.built(sql, &row).await.map(|_| ())
+}
+
 /// Drops queued jobs of a kind and key: a timer that is set anew, work that no longer makes sense.
 pub async fn drop_queued(tx: &mut Tx, kind: &str, key: &str) -> Result<()> {
     let sql = "DELETE FROM jobs WHERE key = $1 AND kind = $2 AND state IN ('queued', 'held')";

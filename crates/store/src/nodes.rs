@@ -34,6 +34,11 @@ pub async fn bury_silent(tx: &mut Tx, silence_us: i64) -> Result<usize> {
     Ok(silent.len())
 }
 
+/// Takes up what a node left behind that is known to be gone.
+pub async fn bury(tx: &mut Tx, node: &str) -> Result<()> {
+    give_back(tx, node).await
+}
+
 /// This node goes: others need not wait for its leases.
 pub async fn leave(tx: &mut Tx) -> Result<()> {
     let node = tx.node();

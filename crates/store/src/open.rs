@@ -68,6 +68,7 @@ pub struct Store {
     writer: mpsc::Sender<Box<dyn Unit>>,
     keyring: Arc<Keyring>,
     node: Arc<str>,
+    predecessor: Option<Arc<str>>,
     data_dir: Arc<Path>,
     // Held as long as any handle lives.
     _lock: Option<Arc<File>>,
@@ -96,6 +97,8 @@ impl std::fmt::Debug for Store {
 }
 
 const LOCK: &str = "bursar.lock";
+/// Holds the name of the process that owns the directory, or did.
+const NODE: &str = "node";
 
 impl Store {
     /// Opens the store, making it where there is none. One process owns a data directory; a `PostgreSQL` database is
@@ -113,6 +116,7 @@ impl Store {
             readers,
             writer: sender,
             keyring,
+            predecessor: predecessor(&options),
             node: options.node.into(),
             data_dir: options.data_dir.into(),
             _lock: Some(Arc::new(lock)),
@@ -133,6 +137,7 @@ impl Store {
             writer,
             keyring,
             node: "reader".into(),
+            predecessor: None,
             data_dir: options.data_dir.as_path().into(),
             _lock: None,
         })
@@ -164,6 +169,17 @@ impl Store {
         &self.node
     }
 
+    /// The node that owned this data directory before and did not sign off. Its lock is ours: that process is gone.
+    pub fn predecessor(&self) -> Option<&str> {
+        self.predecessor.as_deref()
+    }
+
+    /// From now on whoever opens the directory next finds this node's name.
+    pub fn sign(&self) -> Result<()> {
+        let path = self.data_dir.join(NODE);
+        std::fs::write(&path, self.node.as_bytes()).map_err(|error| full(&path, &error))
+    }
+
     pub fn data_dir(&self) -> &Path {
         &self.data_dir
     }
@@ -183,6 +199,11 @@ type Opened = (Readers, Arc<Keyring>, Vec<writer::Writer>);
 async fn prepare(tx: &mut Tx, options: &Options) -> Result<Arc<Keyring>> {
     migrate::run(tx).await?;
     Ok(Arc::new(Keyring::new(master_key::of_installation(tx, options).await?)))
+}
+
+fn predecessor(options: &Options) -> Option<Arc<str>> {
+    let name = std::fs::read_to_string(options.data_dir.join(NODE)).ok()?;
+    (!name.is_empty() && name != options.node).then(|| name.into())
 }
 
 fn full(path: &Path, error: &std::io::Error) -> Error {

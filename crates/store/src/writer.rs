@@ -4,6 +4,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -82,6 +83,10 @@ struct Others {
     name: String,
     /// Connections it has had to give up.
     given_up: u64,
+    /// Counts, for all of them, the connections that were given up: where one broke, the others may have.
+    doubt: Arc<AtomicU64>,
+    /// Up to which of those its own has been asked since.
+    trusted: u64,
 }
 
 impl Writer {
@@ -91,13 +96,27 @@ impl Writer {
     }
 
     /// One of several: each change is a transaction of its own, and the database flushes them together.
-    pub(crate) fn among(tx: Tx, pool: Pool<Postgres>) -> Self {
-        let name = tx.writer.clone();
-        Self { tx, others: Some(Others { pool, name, given_up: 0 }) }
+    pub(crate) fn among(mut tx: Tx, pool: Pool<Postgres>, doubt: &Arc<AtomicU64>) -> Self {
+        tx.hurry();
+        let (name, doubt) = (tx.writer.clone(), Arc::clone(doubt));
+        Self { tx, others: Some(Others { pool, name, given_up: 0, doubt, trusted: 0 }) }
     }
 
     fn group_max(&self) -> usize {
         if self.others.is_some() { 1 } else { GROUP_MAX }
+    }
+
+    /// Asks a connection whether anybody is there, where another writer has just found that nobody was on its own: else each
+    /// of them would find out by itself, one long wait after the other.
+    async fn assure(&mut self) {
+        let Some(others) = &mut self.others else { return };
+        let doubt = others.doubt.load(Ordering::Relaxed);
+        if doubt != others.trusted {
+            others.trusted = doubt;
+            if !self.tx.answers().await {
+                self.recover().await;
+            }
+        }
     }
 
     /// After a group was lost: its connection may be too, and whether its commit went through nobody knows. So the name
@@ -110,6 +129,7 @@ impl Writer {
         match acquire(&others.pool).await {
             Ok(conn) => {
                 others.given_up += 1;
+                others.trusted = others.doubt.fetch_add(1, Ordering::Relaxed) + 1;
                 self.tx.renew(conn, format!("{}.{}", others.name, others.given_up));
             }
             Err(error) => {
@@ -132,6 +152,7 @@ pub(crate) fn start(writers: Vec<Writer>, inbox: mpsc::Receiver<Box<dyn Unit>>, 
 async fn run(mut writer: Writer, inbox: Inbox, keyring: Arc<Keyring>) {
     let mut group: Vec<Box<dyn Unit>> = Vec::with_capacity(writer.group_max());
     while inbox.lock().await.recv_many(&mut group, writer.group_max()).await > 0 {
+        writer.assure().await;
         let seq_before = writer.tx.writer_seq;
         let commit = commit_group(&mut writer.tx, &mut group).await;
         match &commit {

@@ -2,13 +2,14 @@
 //! own.
 
 use std::str::FromStr as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Pool, Postgres};
+use sqlx::{ConnectOptions as _, Connection as _, Pool, Postgres};
 
 use super::{Opened, Options, PostgresUrl, Readers, prepare};
-use crate::dialect::{Conn, Db, Tx, from_sqlx};
+use crate::dialect::{Conn, Db, IDLE_PATIENCE, Tx, from_sqlx};
 use crate::writer::Writer;
 use crate::{Error, Result};
 
@@ -19,7 +20,7 @@ const WRITERS: u32 = 8;
 pub(super) async fn open(options: &Options, url: &PostgresUrl) -> Result<Opened> {
     let connect = connect_options(url, &options.node)?;
     // A writer whose connection broke gets another one while it still holds the first.
-    let pool = PgPoolOptions::new()
+    let pool = tested()
         .max_connections(WRITERS * 2)
         .idle_timeout(None)
         .max_lifetime(None)
@@ -31,23 +32,37 @@ pub(super) async fn open(options: &Options, url: &PostgresUrl) -> Result<Opened>
     check_server(&mut first).await?;
     let keyring = prepare(&mut first, options).await?;
     let readers = readers(url, &options.node, options.readers).await?;
-    let mut writers = vec![Writer::among(first, pool.clone())];
+    let doubt = Arc::default();
+    let mut writers = vec![Writer::among(first, pool.clone(), &doubt)];
     for number in 1..WRITERS {
         let tx = Tx::new(acquire(&pool).await?, &options.node, format!("{}.{number}", options.node));
-        writers.push(Writer::among(tx, pool.clone()));
+        writers.push(Writer::among(tx, pool.clone(), &doubt));
     }
     Ok((readers, keyring, writers))
 }
 
 pub(super) async fn readers(url: &PostgresUrl, node: &str, count: u32) -> Result<Readers> {
     let connect = connect_options(url, node)?.options([("default_transaction_read_only", "on")]);
-    let pool = PgPoolOptions::new()
+    let pool = tested()
         .max_connections(count.max(1))
         .acquire_timeout(Duration::from_secs(5))
         .connect_with(connect)
         .await
         .map_err(unreachable)?;
     Ok(Readers::Postgres(pool))
+}
+
+/// A pool that asks an idle connection whether anybody is there before it is handed out, and does not wait long for the
+/// answer: of those that were idle when the other end went away none is of any use, and each would be waited for in turn.
+fn tested() -> PgPoolOptions {
+    PgPoolOptions::new().test_before_acquire(false).before_acquire(|conn, _| {
+        Box::pin(async move {
+            let answer = tokio::time::timeout(IDLE_PATIENCE, conn.ping()).await;
+            answer
+                .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
+                .map(|()| true)
+        })
+    })
 }
 
 pub(crate) async fn acquire(pool: &Pool<Postgres>) -> Result<Conn> {

@@ -21,6 +21,18 @@ async fn accept(store: &Store, batch: Vec<NewEvent>, entry: u8) -> Vec<Accepted>
 }
 
 #[tokio::test]
+async fn a_copy_is_no_duplicate_of_what_is_not_held() {
+    let scene = Scene::new().await;
+    accept(&scene.store, vec![event("evt_1")], 1).await;
+    let batch = [event("evt_1"), event("evt_2"), event("evt_2")];
+    let mut db = scene.store.read().await.unwrap();
+    let judged = events::judge_each(&mut db, &batch).await.unwrap();
+    assert_eq!(judged, [Accepted::Duplicate, Accepted::New, Accepted::New]);
+    let together = events::judge(&mut db, &batch).await.unwrap();
+    assert_eq!(together, [Accepted::Duplicate, Accepted::New, Accepted::Duplicate]);
+}
+
+#[tokio::test]
 async fn the_same_again_is_a_duplicate_and_other_contents_are_a_conflict() {
     let scene = Scene::new().await;
     assert_eq!(accept(&scene.store, vec![event("evt_1")], 1).await, [Accepted::New]);

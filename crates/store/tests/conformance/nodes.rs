@@ -87,6 +87,45 @@ async fn a_late_worker_is_refused_while_another_holds_the_job() {
 }
 
 #[tokio::test]
+async fn who_comes_back_knows_who_is_gone_and_frees_what_it_held() {
+    let scene = Scene::new().await;
+    assert_eq!(scene.store.predecessor(), None);
+    scene.store.sign().unwrap();
+    add(&scene.store, job(1, "invoice in_1")).await;
+    write!(scene.store, |tx| nodes::beat(tx, "1").await).unwrap();
+    let held = claim(&scene.store, 1).await.unwrap().remove(0);
+    let gone = scene.store.node().to_owned();
+    let scene = scene.reopen("node-2").await;
+    assert_eq!(scene.store.predecessor(), Some(gone.as_str()));
+    assert!(claim(&scene.store, 1).await.unwrap().is_empty(), "its lease holds");
+    write!(scene.store, |tx| nodes::bury(tx, &gone).await).unwrap();
+    let again = claim(&scene.store, 1).await.unwrap().remove(0);
+    assert_eq!((again.id, again.fence), (held.id, held.fence + 1));
+    assert!(nodes::all(&mut scene.store.read().await.unwrap()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_was_claimed_and_reached_nobody_goes_back_and_what_is_in_hand_stays() {
+    let scene = Scene::new().await;
+    let (second, _dir) = another_node(&scene, "node-2").await;
+    for number in 0..3 {
+        add(&scene.store, job(number, &format!("key {number}"))).await;
+    }
+    let elsewhere = claim(&second, 1).await.unwrap().remove(0);
+    let mut ours = claim(&scene.store, 2).await.unwrap();
+    let (lost, in_hand) = (ours.remove(0), [ours[0].id.to_string()]);
+    write!(scene.store, |tx| jobs::release_others(tx, &in_hand).await).unwrap();
+    let again = claim(&scene.store, 3).await.unwrap();
+    assert_eq!(again.iter().map(|job| &job.id).collect::<Vec<_>>(), [&lost.id]);
+    assert_eq!((again[0].fence, again[0].attempts), (lost.fence + 1, lost.attempts), "and it was no attempt");
+    for held in [elsewhere, ours.remove(0)] {
+        write!(scene.store, |tx| jobs::check_fence(tx, &held).await).unwrap();
+    }
+    write!(scene.store, |tx| jobs::release_others(tx, &[]).await).unwrap();
+    assert_eq!(claim(&scene.store, 3).await.unwrap().len(), 2, "nothing in hand");
+}
+
+#[tokio::test]
 async fn a_fence_that_was_checked_holds_until_the_change_is_made() {
     let scene = Scene::new().await;
     let (second, _dir) = another_node(&scene, "node-2").await;

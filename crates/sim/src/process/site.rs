@@ -1,0 +1,343 @@
+//! An installation of its own for one run: a folder, a database, a Stripe in this process, and nodes that come and go.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bursar_domain::time::{BusinessTime, MachineTime};
+use bursar_engine::Clocks;
+use bursar_fake_stripe::{FakeStripe, Options};
+use bursar_store::{Database, PostgresUrl, Store, audit, events, jobs, proposals};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+
+use super::load::{Load, Target};
+use super::postgres::Scratch;
+use super::program::{Program, Start, document};
+use crate::checker::{Breach, Evidence};
+use crate::goals::Run;
+
+const SECRET: &str = "whsec_of_the_endpoint";
+const CHARGES: usize = 40;
+const CHARGE_AMOUNT: i64 = 50_000_000;
+/// Its clock is ahead of ours by less than anybody minds: what it does never seems to come before what it was asked.
+const STRIPE_AHEAD_S: i64 = 30;
+/// Nobody waits for an answer longer: a node may be frozen.
+const ANSWER: Duration = Duration::from_secs(3);
+const LOOK: Duration = Duration::from_millis(30);
+
+pub(super) struct Site {
+    // Ended before the folder goes.
+    nodes: Vec<Node>,
+    pub stripe: FakeStripe,
+    target: Target,
+    database: Option<Scratch>,
+    folder: TempDir,
+}
+
+struct Node {
+    start: Start,
+    program: Option<Program>,
+}
+
+/// What a site is made with.
+pub(super) struct Wish<'a> {
+    pub run: &'a Run,
+    pub database: Database,
+    pub nodes: usize,
+    /// Apart from all other sites of this run.
+    pub number: u64,
+    /// Where nodes find `PostgreSQL`, if not at the server itself.
+    pub by: Option<String>,
+    /// A server other than the shared one.
+    pub server: Option<String>,
+}
+
+impl<'a> Wish<'a> {
+    pub(super) fn new(run: &'a Run, database: Database, number: u64) -> Self {
+        Self { run, database, nodes: 1, number, by: None, server: None }
+    }
+}
+
+/// Setting up.
+impl Site {
+    /// Everything there, and every node ready.
+    pub(super) async fn start(wish: &Wish<'_>) -> anyhow::Result<Site> {
+        let folder = tempfile::Builder::new().prefix("bursar-prove-").tempdir()?;
+        let database = match wish.database {
+            Database::Sqlite => None,
+            Database::Postgres => {
+                let server = wish.server.as_ref().or(wish.run.postgres.as_ref());
+                let name = format!("prove_{}_{}_{}", std::process::id(), wish.run.seed, wish.number);
+                Some(Scratch::new(server.context("no server")?, &name).await?)
+            }
+        };
+        let (stripe, url) = serve_stripe(wish.run.seed ^ wish.number).await?;
+        let direct = database.as_ref().map(Scratch::url);
+        let by = database.as_ref().zip(wish.by.as_ref()).map(|(database, by)| database.url_by(by));
+        configure(folder.path(), (&stripe, &url), direct.as_deref())?;
+        let line = format!(
+            "init --yes --json --config bursar.toml --data-dir {}",
+            data_dir(folder.path(), 0).display()
+        );
+        let made = document(&wish.run.bursar, folder.path(), &line).await?;
+        let tokens = tokens(folder.path(), &made)?;
+        // From now on by the other way.
+        configure(folder.path(), (&stripe, &url), by.as_deref().or(direct.as_deref()))?;
+        let mut nodes = Vec::new();
+        let mut addresses = Vec::new();
+        for number in 0..wish.nodes {
+            let address = free_address().await?;
+            addresses.push(format!("http://{address}"));
+            nodes.push(node(wish.run, folder.path(), number, &address)?);
+        }
+        let target = target(&stripe, tokens, addresses)?;
+        let mut site = Site { nodes, stripe, target, database, folder };
+        for number in 0..wish.nodes {
+            site.start_node(number).await?;
+        }
+        Ok(site)
+    }
+}
+
+async fn serve_stripe(seed: u64) -> anyhow::Result<(FakeStripe, String)> {
+    let start_s = machine_s() + STRIPE_AHEAD_S;
+    let stripe = FakeStripe::open(Options { seed, start_s, ..Options::default() })?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let served = stripe.clone();
+    tokio::spawn(async move { served.serve(listener, std::future::pending()).await });
+    tokio::spawn(keep_time(stripe.clone()));
+    Ok((stripe, url))
+}
+
+/// Its time goes on with ours.
+async fn keep_time(stripe: FakeStripe) {
+    loop {
+        if let Ok(behind) = u32::try_from(machine_s() + STRIPE_AHEAD_S - stripe.now_s())
+            && stripe.advance(behind).is_err()
+        {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+fn data_dir(folder: &Path, node: usize) -> PathBuf {
+    folder.join(format!("data{node}"))
+}
+
+fn configure(folder: &Path, stripe: (&FakeStripe, &str), postgres: Option<&str>) -> anyhow::Result<()> {
+    let write =
+        |name: &str, text: &str| std::fs::write(folder.join(name), text).with_context(|| name.to_owned());
+    write("stripe.key", &stripe.0.secret_key())?;
+    write("webhook.secret", SECRET)?;
+    let sqlite = format!("sqlite://{}", data_dir(folder, 0).join("bursar.db").display());
+    let config = format!(
+        "[storage]\nurl = \"{}\"\n\n[stripe.main]\napi_base = \"{}\"\napi_key = {{ file = \"stripe.key\" }}\n\
+         webhook_secrets = [{{ file = \"webhook.secret\" }}]\ningest = [\"webhook\", \"poll\"]\n\
+         poll_interval = \"1s\"\nmode = \"automate\"\nrequests_per_second = 1000\n",
+        postgres.unwrap_or(&sqlite),
+        stripe.1
+    );
+    write("bursar.toml", &config)
+}
+
+/// Of the operator and of the controller.
+fn tokens(folder: &Path, made: &Value) -> anyhow::Result<(String, String)> {
+    let file = made["people_file"].as_str().context("nobody was made")?;
+    let people: Value = serde_json::from_slice(&std::fs::read(folder.join(file))?)?;
+    let of = |role: &str| people["tokens"][role].as_str().map(str::to_owned);
+    Ok((of("operator").context("no operator")?, of("controller").context("no controller")?))
+}
+
+/// One that nobody listens on at this moment: a node is found where it was after it was killed.
+async fn free_address() -> anyhow::Result<String> {
+    Ok(TcpListener::bind("127.0.0.1:0").await?.local_addr()?.to_string())
+}
+
+fn node(run: &Run, folder: &Path, number: usize, address: &str) -> anyhow::Result<Node> {
+    let (own, first) = (data_dir(folder, number), data_dir(folder, 0));
+    if own != first {
+        std::fs::create_dir_all(&own)?;
+        std::fs::copy(first.join("master.key"), own.join("master.key"))?;
+    }
+    let line = format!("serve --json --config bursar.toml --listen {address} --data-dir {}", own.display());
+    let start = Start {
+        bursar: run.bursar.clone(),
+        folder: folder.to_owned(),
+        words: line.split_whitespace().map(str::to_owned).collect(),
+        log: folder.join(format!("node{number}.log")),
+    };
+    Ok(Node { start, program: None })
+}
+
+fn target(stripe: &FakeStripe, tokens: (String, String), nodes: Vec<String>) -> anyhow::Result<Target> {
+    let trigger = |kind: &str, wish: Value| {
+        stripe.trigger(kind, wish).map_err(|error| anyhow::anyhow!("{kind} cannot be made: {error}"))
+    };
+    let template = trigger("customer.updated", json!({}))?["event"].clone();
+    let mut charges = Vec::new();
+    for _ in 0..CHARGES {
+        trigger("payment_intent.succeeded", json!({"amount": CHARGE_AMOUNT}))?;
+    }
+    charges.extend(stripe.charges().iter().filter_map(|charge| charge["id"].as_str().map(str::to_owned)));
+    anyhow::ensure!(charges.len() == CHARGES, "charges are missing");
+    let http = reqwest::Client::builder().no_proxy().timeout(ANSWER).build()?;
+    Ok(Target {
+        nodes: Arc::new(nodes),
+        secret: SECRET.to_owned(),
+        tokens,
+        charges: Arc::new(charges),
+        template: Arc::new(template),
+        http,
+    })
+}
+
+/// Living and dying.
+impl Site {
+    pub(super) fn load(&self, senders: u64, seed: u64) -> Load {
+        Load::start(&self.target, senders, seed)
+    }
+
+    /// Starts it and says how long it took to be ready.
+    pub(super) async fn start_node(&mut self, number: usize) -> anyhow::Result<Duration> {
+        let program = self.nodes[number].start.go().await?;
+        let took = program.ready_after;
+        self.nodes[number].program = Some(program);
+        Ok(took)
+    }
+
+    pub(super) async fn kill(&mut self, number: usize) -> anyhow::Result<()> {
+        self.take(number)?.kill().await
+    }
+
+    /// The process itself, out of the site's hands.
+    pub(super) fn take(&mut self, number: usize) -> anyhow::Result<Program> {
+        self.nodes[number].program.take().with_context(|| format!("node {number} does not run"))
+    }
+
+    pub(super) fn program(&self, number: usize) -> anyhow::Result<&Program> {
+        self.nodes[number].program.as_ref().with_context(|| format!("node {number} does not run"))
+    }
+
+    /// What a node complained of.
+    pub(super) fn log(&self, number: usize) -> String {
+        std::fs::read_to_string(&self.nodes[number].start.log).unwrap_or_default()
+    }
+
+    /// Arms a fault of Stripe's.
+    pub(super) fn arm(&self, fault: Value) -> anyhow::Result<String> {
+        let armed =
+            self.stripe.arm_fault(fault).map_err(|error| anyhow::anyhow!("no such fault: {error}"))?;
+        Ok(armed["id"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Nothing of it is needed any more.
+    pub(super) async fn close(mut self) -> anyhow::Result<()> {
+        for node in &mut self.nodes {
+            if let Some(program) = node.program.take() {
+                program.kill().await?;
+            }
+        }
+        match self.database.take() {
+            Some(database) => database.drop().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Keeps everything for whoever wants to know what went wrong.
+    pub(super) fn keep(self) -> PathBuf {
+        self.folder.keep()
+    }
+}
+
+/// Looking.
+impl Site {
+    /// Of the first node.
+    pub(super) fn data_dir(&self) -> PathBuf {
+        data_dir(self.folder.path(), 0)
+    }
+
+    /// The database past the program and past any proxy. Held for a moment only: while somebody looks, a file is not
+    /// opened for the first time by the next process.
+    pub(super) async fn look(&self) -> anyhow::Result<Store> {
+        let mut options = bursar_store::Options::sqlite(data_dir(self.folder.path(), 0), "checker");
+        options.postgres =
+            self.database.as_ref().map(|database| PostgresUrl { url: database.url(), password: None });
+        Store::open_read_only(&options).await.context("the database cannot be looked at")
+    }
+
+    /// Whether everything that was acknowledged by now is there, and the audit holds: to be asked at any moment.
+    pub(super) async fn at_once(&self, load: &Load) -> anyhow::Result<Vec<Breach>> {
+        let acknowledged: Vec<String> = load.heard().acknowledged.iter().cloned().collect();
+        let store = self.look().await?;
+        let mut db = store.read().await?;
+        let lane = format!("{}/test", self.stripe.account_id());
+        let ids: Vec<&str> = acknowledged.iter().map(String::as_str).collect();
+        let missing = events::missing(&mut db, &lane, &ids).await?;
+        let mut found: Vec<Breach> = missing
+            .into_iter()
+            .map(|id| Breach { invariant: "I1", what: format!("{id} was acknowledged and is not kept") })
+            .collect();
+        let report = audit::verify(&mut db).await?;
+        if !report.ok {
+            found.push(Breach { invariant: "I6", what: format!("{:?}", report.first_bad) });
+        }
+        Ok(found)
+    }
+
+    /// Has senders hold their breath, waits until everything has come to its end, and asks all eight. Says too how long
+    /// it took. What Stripe tells of by itself may arrive while we look: then we look again.
+    pub(super) async fn at_rest(
+        &self,
+        load: &Load,
+        patience: Duration,
+    ) -> anyhow::Result<(Vec<Breach>, Duration)> {
+        load.rest().await;
+        let (began, store) = (Instant::now(), self.look().await?);
+        let (acknowledged, answered) = {
+            let heard = load.heard();
+            (heard.acknowledged.clone(), heard.answered.clone())
+        };
+        loop {
+            let quiet = quiet(&store).await?;
+            if quiet || began.elapsed() > patience {
+                let evidence = Evidence {
+                    store: &store,
+                    stripe: &self.stripe,
+                    acknowledged: &acknowledged,
+                    answered: &answered,
+                    now: now(),
+                };
+                let found = evidence.breaches().await?;
+                let moves = found.iter().any(|breach| breach.invariant == "I8");
+                if !moves || began.elapsed() > patience {
+                    return Ok((found, began.elapsed()));
+                }
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+/// Whether nothing is due, in hands or on its way.
+async fn quiet(store: &Store) -> anyhow::Result<bool> {
+    let mut db = store.read().await?;
+    let now = now();
+    let depth = jobs::depth(&mut db, now.0.micros(), now.1.micros()).await?;
+    let under_way = proposals::counts(&mut db).await?.iter().any(|(state, _)| state == "approved");
+    Ok(depth.due + depth.leased == 0 && !under_way)
+}
+
+pub(super) fn now() -> (BusinessTime, MachineTime) {
+    let clocks = Clocks::system();
+    (clocks.business(), clocks.machine())
+}
+
+fn machine_s() -> i64 {
+    now().1.unix_s()
+}
