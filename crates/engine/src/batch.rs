@@ -1,20 +1,21 @@
 //! Acceptance in groups: events that arrive together share one commit. Whoever waits is answered after the commit, and
 //! told to come back when the line is too long.
 
+use std::sync::Arc;
+
 use bursar_domain::id::AuditId;
 use bursar_store::events::{self, Accepted, NewEvent};
 use bursar_store::quarantine::{self, NewQuarantined};
 use bursar_store::{Store, Tx};
 use futures_util::FutureExt as _;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use crate::clock::Clocks;
 use crate::entropy::Entropy;
+use crate::line::Line;
 use crate::start::store_error;
 use crate::{Error, Result};
 
-/// Events that may wait for a commit.
-const LINE_MAX: usize = 2_048;
 const GROUP_MAX: usize = 256;
 
 #[derive(Debug)]
@@ -25,30 +26,34 @@ struct Waiting {
 
 #[derive(Debug)]
 pub(crate) struct Batcher {
-    line: mpsc::Sender<Waiting>,
+    line: Arc<Line<Waiting>>,
     store: Store,
 }
 
 impl Batcher {
     pub(crate) fn start(store: Store, clocks: Clocks) -> Self {
-        let (line, waiting) = mpsc::channel(LINE_MAX);
-        tokio::spawn(run(store.clone(), clocks, waiting));
+        let line = Arc::new(Line::new());
+        tokio::spawn(run(store.clone(), clocks, Arc::clone(&line)));
         Self { line, store }
     }
 
     /// Keeps one event, once, on disk before this answers.
     pub(crate) async fn accept(&self, event: NewEvent) -> Result<Accepted> {
         let (answer, accepted) = oneshot::channel();
-        self.line.try_send(Waiting { event, answer }).map_err(|_| Error::Unavailable {
-            on: "the store",
-            why: "the line is full".to_owned(),
-            after: std::time::Duration::from_secs(1),
-        })?;
+        let (lane, bytes) = (event.lane.clone(), event.body.len());
+        if !self.line.join(&lane, bytes, Waiting { event, answer }) {
+            return Err(no_room());
+        }
         accepted.await.map_err(|_| Error::Stopping)?
     }
 
+    /// Fails where an event of this lane would find no room, before anything is done for it.
+    pub(crate) fn room(&self, lane: &str, bytes: usize) -> Result<()> {
+        if self.line.has_room(lane, bytes) { Ok(()) } else { Err(no_room()) }
+    }
+
     pub(crate) async fn quarantine(&self, new: NewQuarantined) -> Result<bool> {
-        let keyring = std::sync::Arc::clone(self.store.keyring());
+        let keyring = Arc::clone(self.store.keyring());
         self.store
             .write(move |tx| async move { quarantine::keep(tx, &keyring, new).await }.boxed())
             .await
@@ -56,17 +61,28 @@ impl Batcher {
     }
 }
 
-async fn run(store: Store, clocks: Clocks, mut line: mpsc::Receiver<Waiting>) {
+impl Drop for Batcher {
+    fn drop(&mut self) {
+        self.line.close();
+    }
+}
+
+fn no_room() -> Error {
+    let why = "too many events wait for it".to_owned();
+    Error::Unavailable { on: "the store", why, after: std::time::Duration::from_secs(1) }
+}
+
+async fn run(store: Store, clocks: Clocks, line: Arc<Line<Waiting>>) {
     let entropy = Entropy::default();
     let mut group: Vec<Waiting> = Vec::with_capacity(GROUP_MAX);
-    while line.recv_many(&mut group, GROUP_MAX).await > 0 {
+    while line.take(GROUP_MAX, &mut group).await > 0 {
         let (events, answers): (Vec<NewEvent>, Vec<_>) =
             group.drain(..).map(|waiting| (waiting.event, waiting.answer)).unzip();
         let entry = AuditId::from_entropy(entropy.id());
-        let (keyring, at) = (std::sync::Arc::clone(store.keyring()), clocks.machine().micros());
-        let events = std::sync::Arc::new(events);
+        let (keyring, at) = (Arc::clone(store.keyring()), clocks.machine().micros());
+        let events = Arc::new(events);
         let kept = loop {
-            let (keyring, events, entry) = (keyring.clone(), std::sync::Arc::clone(&events), entry.clone());
+            let (keyring, events, entry) = (keyring.clone(), Arc::clone(&events), entry.clone());
             let kept: bursar_store::Result<Vec<Accepted>> = store
                 .write(move |tx: &mut Tx| {
                     async move { events::accept(tx, &keyring, &events, entry, at).await }.boxed()

@@ -66,6 +66,10 @@ impl Engine {
             Endpoint::Account => "webhook",
             Endpoint::Connect => "connect_webhook",
         };
+        if open.connection.connected.is_empty() {
+            // Whose it is, is known: what finds no room need not be read.
+            self.inner.batcher.room(&open.lane.to_string(), body.len())?;
+        }
         let origin = Origin { lane: None, connection: &open.connection.name, source };
         let event = match Event::parse(body) {
             Ok(event) => event,

@@ -25,6 +25,7 @@ mod inbox;
 mod ingest;
 mod kept_events;
 mod lanes;
+mod line;
 mod mirror;
 mod nodes;
 mod poll;

@@ -22,7 +22,9 @@ use crate::alerts;
 use crate::config::mail::{Protection, Smtp};
 use crate::config::value::IngestSource;
 use crate::config::{Config, Stripe};
-use crate::http::state::{self, Demo, Hosts};
+use crate::http::limits::Limits;
+use crate::http::shares::Shares;
+use crate::http::state::{Demo, Hosts};
 use crate::http::{self, AppState};
 
 /// Events are expected back this far at the very first poll.
@@ -223,7 +225,6 @@ impl Service {
         let data_dir = start.settings.store.data_dir.clone();
         let engine = Engine::open(start.settings, start.clocks).await?;
         let address = listener.local_addr()?;
-        let deadlines = state::Deadlines::default();
         let state = AppState {
             engine: engine.clone(),
             demo: start.demo,
@@ -231,13 +232,15 @@ impl Service {
             metrics: start.metrics,
             secure_cookies: start.public_url.as_deref().is_some_and(|url| url.starts_with("https://")),
             in_flight: Arc::default(),
-            deadlines,
+            shares: Shares::default(),
+            probed: Arc::default(),
         };
         let (stop, mut stopping) = tokio::sync::watch::channel(false);
         let until = async move {
             let _ = stopping.wait_for(|stop| *stop).await;
         };
-        let served = tokio::spawn(http::serve::serve(listener, http::router(state), deadlines, until));
+        let limits = Limits::of_this_process();
+        let served = tokio::spawn(http::serve::serve(listener, http::router(state), limits, until));
         engine.start().await?;
         let run_file = data_dir.join("run.json");
         let run = json!({"api_url": format!("http://{address}"), "pid": std::process::id()});

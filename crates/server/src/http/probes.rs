@@ -1,10 +1,13 @@
 //! For machines that watch machines: alive, ready, and numbers.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use tokio::sync::Mutex;
 
 use super::state::AppState;
 
@@ -21,21 +24,57 @@ async fn ready(State(state): State<AppState>) -> Response {
     if state.engine.is_stopping() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping").into_response();
     }
-    match state.engine.case_counts().await {
-        Ok(_) => "ready".into_response(),
-        Err(error) => {
-            tracing::error!(%error, "not ready");
-            (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer").into_response()
-        }
+    let answers = state.probed.ready.ask(|| async {
+        let counted = state.engine.case_counts().await;
+        counted.inspect_err(|error| tracing::error!(%error, "not ready")).is_ok()
+    });
+    if answers.await {
+        "ready".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer").into_response()
     }
 }
 
 async fn numbers(State(state): State<AppState>) -> Response {
     let Some(metrics) = &state.metrics else { return StatusCode::NOT_FOUND.into_response() };
-    if let Ok(health) = state.engine.health().await {
-        gauges(&health);
+    let text = state.probed.numbers.ask(|| async {
+        if let Ok(health) = state.engine.health().await {
+            gauges(&health);
+        }
+        axum::body::Bytes::from(metrics.render())
+    });
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text.await).into_response()
+}
+
+/// What probes ask. Anybody may ask, and many at once cost no more than one after the other.
+#[derive(Debug, Default)]
+pub struct Probed {
+    ready: Together<bool>,
+    numbers: Together<axum::body::Bytes>,
+}
+
+/// A question whose answer serves everybody who asked before it was put.
+#[derive(Debug, Default)]
+struct Together<T> {
+    asked: AtomicU64,
+    /// The newest answer, and the how-manieth question it answers.
+    answered: Mutex<Option<(u64, T)>>,
+}
+
+impl<T: Clone> Together<T> {
+    async fn ask<F: Future<Output = T>>(&self, question: impl FnOnce() -> F) -> T {
+        let before = self.asked.load(Ordering::SeqCst);
+        let mut answered = self.answered.lock().await;
+        if let Some((number, answer)) = &*answered
+            && *number > before
+        {
+            return answer.clone();
+        }
+        let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
+        let answer = question().await;
+        *answered = Some((number, answer.clone()));
+        answer
     }
-    metrics.render().into_response()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "gauges are floating-point; counts stay far below 2^52")]
@@ -69,4 +108,30 @@ fn gauges(health: &bursar_engine::Health) {
     many("bursar_kill_switches", health.kill_switches.len());
     many("bursar_alerts_open", health.alerts.open.len());
     many("bursar_alert_ways_failing", health.alerts.failing.len());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_asks_together_is_answered_together_and_never_with_the_past() {
+        let (together, put) = (Together::default(), Arc::new(AtomicU64::new(0)));
+        let ask = || {
+            let put = Arc::clone(&put);
+            together.ask(move || async move {
+                let number = put.fetch_add(1, Ordering::SeqCst) + 1;
+                tokio::task::yield_now().await;
+                number
+            })
+        };
+        let answers = join_all((0..100).map(|_| ask())).await;
+        assert_eq!(answers.iter().filter(|answer| **answer == 1).count(), 1, "the first put it");
+        assert_eq!(put.load(Ordering::SeqCst), 2, "and one more was put for all who came meanwhile");
+        assert_eq!(ask().await, 3, "whoever comes later is told what is, not what was");
+    }
 }

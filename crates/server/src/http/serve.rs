@@ -1,6 +1,9 @@
-//! The accept loop: bounded headers, time-outs against slow senders, a graceful end. Nothing is answered that two readers
-//! could cut in two ways.
+//! The accept loop: so many connections, bounded heads, time-outs against slow senders, a graceful end. Nothing is answered
+//! that two readers could cut in two ways.
 
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -9,28 +12,28 @@ use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use hyper::body::Incoming;
-use hyper::service::Service as _;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::net::{TcpListener, TcpStream};
+use tower::Service as _;
 
+use super::arriving::{Answer, Arriving, Held, Load};
+use super::crowd::{Crowd, Place};
 use super::headers::closing;
-use super::heads::{Heads, Watched};
-use super::state::Deadlines;
+use super::heads::Heads;
+use super::limits::{HEAD_BYTES_MAX, Limits};
+use super::wire::Watched;
 
-const HEADER_BYTES_MAX: usize = 32 * 1024;
 const DRAIN: Duration = Duration::from_secs(3);
 
 /// Serves until `stop` is done, then lets requests in flight finish.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    deadlines: Deadlines,
-    stop: impl Future<Output = ()>,
-) {
-    let mut server = hyper::server::conn::http1::Builder::new();
-    server.timer(TokioTimer::new()).header_read_timeout(deadlines.headers).max_buf_size(HEADER_BYTES_MAX);
+pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: impl Future<Output = ()>) {
+    let mut protocol = http1::Builder::new();
+    protocol.timer(TokioTimer::new()).header_read_timeout(limits.headers).max_buf_size(HEAD_BYTES_MAX);
+    let door = Door { protocol, router, limits, held: Held::default() };
+    let crowd = Crowd::new(&limits);
     let graceful = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -46,31 +49,57 @@ pub async fn serve(
             },
             () = &mut stop => break,
         };
-        // Small answers go out at once.
-        let _ = stream.set_nodelay(true);
-        let heads = Heads::default();
-        let stream = TokioIo::new(Watched::new(stream, heads.clone()));
-        let service = TowerToHyperService::new(router.clone());
-        let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(ConnectInfo(peer));
-            let answer = refusal(&request, &heads).map_or_else(|| Ok(service.call(request)), Err);
-            async move {
-                match answer {
-                    Ok(answer) => answer.await,
-                    Err(refusal) => Ok(refusal),
-                }
-            }
-        });
-        let connection = server.serve_connection(stream, service);
-        let watched = graceful.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = watched.await {
-                tracing::debug!(%error, "a connection ended early");
-            }
-        });
+        let Some(place) = crowd.enter(peer.ip()) else { continue };
+        tokio::spawn(door.clone().attend(stream, peer, place, graceful.watcher()));
     }
     drop(listener);
     let _ = tokio::time::timeout(DRAIN, graceful.shutdown()).await;
+}
+
+/// What every connection is served with.
+#[derive(Clone)]
+struct Door {
+    protocol: http1::Builder,
+    router: Router,
+    limits: Limits,
+    held: Held,
+}
+
+impl Door {
+    /// One connection, until it ends or somebody else needs its place more.
+    async fn attend(self, stream: TcpStream, peer: SocketAddr, place: Place, watcher: Watcher) {
+        // Small answers go out at once.
+        let _ = stream.set_nodelay(true);
+        let (heads, place) = (Heads::default(), Arc::new(place));
+        let stream = TokioIo::new(Watched::new(stream, heads.clone(), self.limits.unread));
+        let (protocol, at) = (self.protocol.clone(), Arc::clone(&place));
+        let service = service_fn(move |request: Request<Incoming>| {
+            let refused = refusal(&request, &heads);
+            let (door, place) = (self.clone(), Arc::clone(&at));
+            async move {
+                let answer = match refused {
+                    Some(refusal) => refusal,
+                    None => door.answer(request, peer, Arc::clone(&place)).await,
+                };
+                Ok::<_, Infallible>(Answer::of(answer, place))
+            }
+        });
+        let connection = watcher.watch(protocol.serve_connection(stream, service));
+        tokio::select! {
+            ended = connection => if let Err(error) = ended {
+                tracing::debug!(%error, "a connection ended early");
+            },
+            () = place.displaced() => tracing::debug!(%peer, "a connection made room for another"),
+        }
+    }
+
+    async fn answer(mut self, request: Request<Incoming>, peer: SocketAddr, place: Arc<Place>) -> Response {
+        let load = Load::new(&self.held);
+        let mut request = request.map(|body| Arriving::new(body, self.limits, Arc::clone(&load), place));
+        request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(load);
+        self.router.call(request).await.unwrap_or_else(|never| match never {})
+    }
 }
 
 /// Whoever stands between us and the sender may have gone by the other length.

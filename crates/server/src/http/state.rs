@@ -2,11 +2,13 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use bursar_connectors::mail::mailbox::Mailbox;
 use bursar_domain::role::Role;
 use bursar_engine::Engine;
+
+use super::probes::Probed;
+use super::shares::Shares;
 
 #[derive(Clone)]
 pub struct AppState {
@@ -20,22 +22,10 @@ pub struct AppState {
     pub secure_cookies: bool,
     /// Requests with an `Idempotency-Key` that are being answered right now.
     pub in_flight: Arc<Mutex<HashSet<String>>>,
-    pub deadlines: Deadlines,
-}
-
-/// How long a sender may take. Whoever is slower loses the connection, so that many of them cost little.
-#[derive(Clone, Copy, Debug)]
-pub struct Deadlines {
-    /// From the first byte of a request to the last of its headers.
-    pub headers: Duration,
-    /// From there to the last byte of its body.
-    pub body: Duration,
-}
-
-impl Default for Deadlines {
-    fn default() -> Self {
-        Self { headers: Duration::from_secs(5), body: Duration::from_secs(10) }
-    }
+    /// How many requests of each sort are worked on at once.
+    pub shares: Shares,
+    /// What probes ask, asked once for all who ask together.
+    pub probed: Arc<Probed>,
 }
 
 /// What only a demo has.

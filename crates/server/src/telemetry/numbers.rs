@@ -38,6 +38,17 @@ pub const NUMBERS: &[(Kind, &str, &str)] = &[
         "bursar_webhook_not_kept_total",
         "Webhooks answered 503 because nothing could be kept; Stripe sends them again",
     ),
+    (
+        Counter,
+        "bursar_requests_refused_total",
+        "Requests to console and API answered 503 because too many came at once",
+    ),
+    (
+        Counter,
+        "bursar_connections_displaced_total",
+        "Connections closed for others because they kept us waiting longest",
+    ),
+    (Counter, "bursar_connections_refused_total", "Connections that found every place taken"),
     (Gauge, "bursar_ingest_last_event_age_seconds", "Since the last event was received"),
     (Gauge, "bursar_events_kept", "Events held"),
     (Gauge, "bursar_events_quarantined", "Events that were set aside and that nobody has looked at"),

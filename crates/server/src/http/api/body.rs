@@ -13,21 +13,15 @@ pub struct Body<T> {
     pub bytes: Vec<u8>,
 }
 
-const BYTES_MAX: usize = 64 * 1024;
+pub const BYTES_MAX: usize = 64 * 1024;
 
 impl<T: DeserializeOwned> FromRequest<AppState> for Body<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
-        let arriving = axum::body::to_bytes(request.into_body(), BYTES_MAX);
-        let bytes = tokio::time::timeout(state.deadlines.body, arriving)
-            .await
-            .map_err(|_| {
-                Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "the body did not arrive")
-            })?
-            .map_err(|_| {
-                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the body is too large")
-            })?;
+    async fn from_request(request: Request, _: &AppState) -> Result<Self, Problem> {
+        let bytes = axum::body::to_bytes(request.into_body(), BYTES_MAX).await.map_err(|_| {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the body is too large")
+        })?;
         let empty: &[u8] = b"{}";
         let source: &[u8] = if bytes.is_empty() { empty } else { &bytes };
         let mut reader = serde_json::Deserializer::from_slice(source);

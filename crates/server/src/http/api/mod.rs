@@ -3,7 +3,7 @@
 
 mod alerts;
 mod approvals;
-mod body;
+pub(super) mod body;
 mod cases;
 mod mailbox;
 mod once;

@@ -11,7 +11,7 @@ use crate::http::problem::Problem;
 use crate::http::state::AppState;
 
 /// Codes of HTTP answers: what each means and what to try. None of them moved money.
-const ANSWERS: [(&str, &str); 35] = [
+const ANSWERS: [(&str, &str); 36] = [
     (
         "already_voted",
         "One person has one vote on an approval, and yours was counted before. Others are still asked.",
@@ -31,6 +31,10 @@ const ANSWERS: [(&str, &str); 35] = [
     ),
     ("body_timeout", "The body did not arrive in time. Nothing was done; send it again in one go."),
     ("body_too_large", "The body is larger than any request of this API. Send less."),
+    (
+        "busy",
+        "More requests of this sort came than can be worked on. Nothing was done; come again in a moment.",
+    ),
     (
         "clock_wrong",
         "The machine's clock cannot be right: it stands before anything was recorded. No vote was counted and nothing is \

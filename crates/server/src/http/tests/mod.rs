@@ -3,6 +3,7 @@
 
 mod body;
 mod broken;
+mod crowded;
 mod lanes;
 mod names;
 mod pages;

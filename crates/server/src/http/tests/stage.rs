@@ -26,7 +26,8 @@ use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use tower::ServiceExt as _;
 
 use crate::http::auth::{hash_of, new_token};
-use crate::http::state::{AppState, Deadlines, Hosts};
+use crate::http::shares::Shares;
+use crate::http::state::{AppState, Hosts};
 
 pub(in crate::http) const HOST: &str = "127.0.0.1:7171";
 /// Machine time, to the second, at every start.
@@ -38,10 +39,6 @@ pub(in crate::http) const CONNECTED: &str = "acct_1Seller";
 /// Where the platform's and where its sellers' events come in.
 pub(in crate::http) const INGEST: &str = "/ingest/stripe";
 pub(in crate::http) const INGEST_CONNECT: &str = "/ingest/stripe/connect";
-/// Far shorter than anybody's patience.
-pub(in crate::http) const DEADLINES: Deadlines =
-    Deadlines { headers: Duration::from_millis(150), body: Duration::from_millis(150) };
-
 /// Sam asks; Carl and Cora are controllers; Olivia is an operator and Priya runs the platform.
 const PEOPLE: [(&str, Role); 5] = [
     ("sam", Role::Support),
@@ -56,6 +53,7 @@ pub(in crate::http) struct Stage {
     pub(in crate::http) stripe: FakeStripe,
     pub(in crate::http) stripe_url: String,
     pub(in crate::http) router: Router,
+    pub(in crate::http) shares: Shares,
     pub(in crate::http) data: tempfile::TempDir,
     tokens: BTreeMap<&'static str, String>,
     machine_s: Arc<AtomicI64>,
@@ -107,6 +105,7 @@ impl Stage {
         }
         let engine = Engine::open(settings, clocks).await.unwrap();
         engine.start().await.unwrap();
+        let shares = Shares::default();
         let state = AppState {
             engine: engine.clone(),
             demo: None,
@@ -114,7 +113,8 @@ impl Stage {
             metrics: Some(numbers.clone()),
             secure_cookies: false,
             in_flight: Arc::default(),
-            deadlines: DEADLINES,
+            shares: shares.clone(),
+            probed: Arc::default(),
         };
         let router = crate::http::router(state);
         let mut stage = Self {
@@ -122,6 +122,7 @@ impl Stage {
             stripe,
             stripe_url,
             router,
+            shares,
             data,
             tokens: BTreeMap::new(),
             machine_s,

@@ -9,19 +9,30 @@ use bursar_stripe::signature::sign;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::stage::{DEADLINES, HOST, INGEST, INGEST_CONNECT, NOW_S, SECRET, Stage, bytes, event};
+use super::stage::{HOST, INGEST, INGEST_CONNECT, NOW_S, SECRET, Stage, bytes, event};
+use crate::http::limits::Limits;
 use crate::http::serve::serve;
+
+/// Far shorter than anybody's patience.
+fn impatient() -> Limits {
+    let short = Duration::from_millis(150);
+    Limits { headers: short, body: short, body_start: short, ..Limits::default() }
+}
 
 /// Serves the stage until the test ends.
 async fn listening(stage: &Stage) -> SocketAddr {
+    serving(stage, impatient()).await
+}
+
+pub(super) async fn serving(stage: &Stage, limits: Limits) -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(serve(listener, stage.router.clone(), DEADLINES, std::future::pending()));
+    tokio::spawn(serve(listener, stage.router.clone(), limits, std::future::pending()));
     address
 }
 
 /// Sends these bytes, keeps its side open, and reads until the server closes.
-async fn say(address: SocketAddr, bytes: &[u8]) -> String {
+pub(super) async fn say(address: SocketAddr, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     // A server that has heard enough may close before everything is said.
     let _ = stream.write_all(bytes).await;
@@ -37,7 +48,7 @@ async fn say(address: SocketAddr, bytes: &[u8]) -> String {
 }
 
 /// The status of every answer in what was heard.
-fn statuses(heard: &str) -> Vec<String> {
+pub(super) fn statuses(heard: &str) -> Vec<String> {
     heard
         .replace("HTTP/1.0 ", "HTTP/1.1 ")
         .split("HTTP/1.1 ")
@@ -47,7 +58,7 @@ fn statuses(heard: &str) -> Vec<String> {
         .collect()
 }
 
-fn head(path: &str, headers: &str) -> String {
+pub(super) fn head(path: &str, headers: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nhost: {HOST}\r\n{headers}\r\n")
 }
 
@@ -58,6 +69,10 @@ async fn a_head_of_64_kb_is_not_read() {
     let long = format!("stripe-signature: t=1{}\r\n", ",v1=00".repeat(11_000));
     assert!(long.len() > 64 * 1024);
     assert_eq!(statuses(&say(address, head(INGEST, &long).as_bytes()).await), ["431"], "14");
+    let over = format!("stripe-signature: t=1{}\r\n", ",v1=00".repeat(3_000));
+    assert_eq!(statuses(&say(address, head(INGEST, &over).as_bytes()).await), ["431"], "14: 18 KB");
+    let below = format!("x: {}\r\nconnection: close\r\ncontent-length: 0\r\n", "y".repeat(12_000));
+    assert_eq!(statuses(&say(address, head(INGEST, &below).as_bytes()).await), ["400"], "14: 12 KB are read");
     let many = "x: y\r\n".repeat(100_000);
     assert_eq!(statuses(&say(address, head(INGEST, &many).as_bytes()).await), ["431"], "14: very many");
 }
@@ -213,16 +228,12 @@ async fn a_compressed_body_is_never_unpacked() {
         ("deflate, gzip", 415),
         ("identity, gzip", 415),
         ("GZIP", 415),
-        ("identity", 200),
+        ("identity", 415),
     ] {
         let mut request = super::stage::signed(INGEST, SECRET, &body);
         request.headers_mut().insert("content-encoding", encoding.parse().unwrap());
         assert_eq!(stage.send(request).await.status, status, "21: {encoding}");
     }
-    let mut twice = super::stage::signed(INGEST, SECRET, &body);
-    twice.headers_mut().append("content-encoding", "identity".parse().unwrap());
-    twice.headers_mut().append("content-encoding", "gzip".parse().unwrap());
-    assert_eq!(stage.send(twice).await.status, 415, "21: in a second header");
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use crate::http::console::password;
-use crate::http::state::{AppState, Deadlines, Hosts};
+use crate::http::state::{AppState, Hosts};
 
 pub(super) const HOST: &str = "127.0.0.1:7171";
 pub(super) const PASSWORD: &str = "correct horse battery";
@@ -74,7 +74,8 @@ impl Desk {
             metrics: None,
             secure_cookies: false,
             in_flight: Arc::default(),
-            deadlines: Deadlines::default(),
+            shares: crate::http::shares::Shares::default(),
+            probed: Arc::default(),
         };
         Self { engine, stripe, router: crate::http::router(state), _data: data }
     }
