@@ -187,4 +187,31 @@ proptest! {
             Err(other) => prop_assert!(false, "{other}"),
         }
     }
+
+    /// Against sums in more bits: an operation is exact or refused.
+    #[test]
+    fn sums_are_exact_or_refused(currency in any_currency(), other in any_currency(), one in any::<i64>(), two in any::<i64>()) {
+        let (left, right) = (Money::new(one, currency), Money::new(two, other));
+        for (told, exact) in [
+            (left.checked_add(right), i128::from(one) + i128::from(two)),
+            (left.checked_sub(right), i128::from(one) - i128::from(two)),
+        ] {
+            let expected = if currency == other {
+                i64::try_from(exact).map(|amount| Money::new(amount, currency)).map_err(|_| MoneyError::Overflow)
+            } else {
+                Err(MoneyError::OtherCurrency { left: currency, right: other })
+            };
+            prop_assert_eq!(told, expected);
+        }
+    }
+
+    #[test]
+    fn any_text_is_an_amount_or_refused(text in "[-+0-9., e]{0,24}|\\PC{0,12}", currency in any_currency()) {
+        if let Ok(money) = Money::parse_decimal(&text, currency) {
+            prop_assert!(money.check_quantum().is_ok());
+            let shown = money.to_string();
+            let (amount, _) = shown.split_once(' ').expect("amount and code");
+            prop_assert_eq!(Money::parse_decimal(amount, currency), Ok(money));
+        }
+    }
 }

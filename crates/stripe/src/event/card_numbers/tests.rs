@@ -127,4 +127,15 @@ proptest! {
         let document = value.to_string();
         prop_assert!(serde_json::from_str::<Value>(&mask_body(&document)).is_ok());
     }
+
+    #[test]
+    fn masking_twice_is_masking_once(text in any::<String>(), near in "[0-9 -]{0,60}", card in any_card()) {
+        for text in [format!("{text} {near} {card} {near}"), format!("{near}{text}")] {
+            let once = mask(&text);
+            prop_assert_eq!(mask(&once), once);
+            let document = json!([text]).to_string();
+            let once = mask_body(&document);
+            prop_assert_eq!(mask_body(&once), once);
+        }
+    }
 }
