@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::Result;
 use crate::alerts::{self, AlertsHealth};
 use crate::cards::rfc3339;
+use crate::history::HistoryHealth;
 use crate::lanes::Open;
 use crate::poll::gap_document;
 use crate::start::Engine;
@@ -70,6 +71,8 @@ pub struct Health {
     /// Why the clock cannot be right, where it cannot: nothing leaves meanwhile.
     pub clock: Option<String>,
     pub mail: bool,
+    /// The history that was asked for, as far as it is read.
+    pub history: HistoryHealth,
     /// What operators were told, and whether it gets through.
     pub alerts: AlertsHealth,
 }
@@ -118,6 +121,7 @@ impl Engine {
             single_operator: self.inner.installation.single_operator,
             clock: self.clock_trouble(),
             mail: self.inner.settings.mail.is_some(),
+            history: crate::history::health(&mut db).await?,
             alerts: alerts::health(&mut db, self.inner.settings.alerts.as_ref(), machine.micros()).await?,
         })
     }

@@ -71,7 +71,9 @@ pub(crate) async fn connect_later(engine: Engine, connection: Connection) {
         attempts += 1;
         let connected = async {
             engine.inner.lanes.connect(&engine.inner.store, &connection).await?;
-            start(&engine, &connection.name).await
+            start(&engine, &connection.name).await?;
+            crate::history::start(&engine, &connection.name).await;
+            Ok::<(), Error>(())
         };
         match connected.await {
             Ok(()) => return tracing::info!(connection = %connection.name, "connected"),

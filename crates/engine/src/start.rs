@@ -55,6 +55,8 @@ pub(crate) struct Inner {
     pub(crate) verifying: tokio::sync::Mutex<()>,
     /// Rung when work was queued.
     pub(crate) work: Notify,
+    /// Rung when history was asked for.
+    pub(crate) history_asked: Notify,
     stop: watch::Sender<bool>,
     tasks: tokio::sync::Mutex<JoinSet<()>>,
 }
@@ -89,6 +91,7 @@ impl Engine {
             kept_events: KeptEvents::default(),
             verifying: tokio::sync::Mutex::default(),
             work: Notify::new(),
+            history_asked: Notify::new(),
             stop: watch::channel(false).0,
             tasks: tokio::sync::Mutex::default(),
         });
@@ -118,6 +121,7 @@ impl Engine {
                 self.spawn(crate::poll::connect_later(self.clone(), connection.clone())).await;
             } else {
                 crate::poll::start(self, &connection.name).await?;
+                crate::history::start(self, &connection.name).await;
             }
         }
         self.spawn(Box::pin(crate::schedule::run(self.clone()))).await;

@@ -10,6 +10,7 @@ pub mod decisions;
 pub mod dialect;
 pub mod events;
 pub mod executions;
+pub mod history;
 pub mod installation;
 pub mod jobs;
 pub mod modes;

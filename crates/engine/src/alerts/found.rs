@@ -142,6 +142,7 @@ mod tests {
             single_operator: false,
             clock: None,
             mail: true,
+            history: crate::HistoryHealth::default(),
             alerts: super::super::AlertsHealth::default(),
         }
     }

@@ -166,6 +166,19 @@ impl Client {
         }
     }
 
+    /// One page of a list, newest first; nothing where what it names is not there.
+    pub(crate) async fn page(
+        &self,
+        kind: &str,
+        filter: &[(&str, &str)],
+        class: Class,
+    ) -> Result<Option<Value>> {
+        let path = format!("/v1/{}", readable(kind)?);
+        let mut query = filter.to_vec();
+        query.push(("limit", PAGE));
+        self.get(&path, &query, class).await
+    }
+
     /// The newest object of a kind.
     pub(crate) async fn newest(&self, kind: &str, class: Class) -> Result<Option<Value>> {
         let path = format!("/v1/{}", readable(kind)?);

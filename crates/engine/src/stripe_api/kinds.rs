@@ -18,6 +18,7 @@ const fn kind(name: &'static str, collection: &'static str, needed_for: &'static
 
 /// Sorted by collection.
 pub(crate) const READ: &[Kind] = &[
+    kind("balance_transaction", "balance_transactions", "history: what each payment cost and brought"),
     kind("charge", "charges", "refunds and the reasons of failed payments"),
     kind("customer", "customers", "names, addresses for letters, languages"),
     kind("dispute", "disputes", "not refunding what is disputed"),

@@ -27,6 +27,7 @@ fn grants(listed: &[Permission]) -> BTreeMap<&'static str, &'static str> {
 fn at_stripe(resource: &'static str) -> &'static str {
     match resource {
         "billing_portal/sessions" => "billing_portal",
+        "balance_transactions" => "balance",
         "invoice_payments" => "invoices",
         other => other,
     }

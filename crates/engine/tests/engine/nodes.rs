@@ -7,11 +7,13 @@ use bursar_domain::id::ProposalId;
 use bursar_domain::proposal::ProposalState;
 use bursar_domain::role::Role;
 use bursar_engine::{Engine, RefundRequest};
+use bursar_fake_stripe::Size;
 use bursar_store::{MasterKey, Options};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::alerts::Receiver;
+use crate::history::{TWO_YEARS_S, assert_read, company, everything};
 use crate::scene::{Scene, Wish, begin, clocks, settings};
 
 /// Another machine's process.
@@ -128,4 +130,21 @@ async fn of_several_nodes_one_tells_operators_and_another_goes_on_when_it_dies()
     scene.engine().revive(&Actor::Engine, "all").await.unwrap();
     scene.until("its end is told", async || told(4)).await;
     assert_eq!(receiver.told("kill_switch").last().map(String::as_str), Some("alert.closed"));
+}
+
+#[tokio::test]
+async fn history_that_one_node_reads_another_reads_on() {
+    let scene = Scene::on(company(Size::Small).await, Wish::default()).await;
+    let all = everything(&scene.stage).await;
+    let second = Node::start(&scene, "node-b").await;
+    scene.engine().ask_history(TWO_YEARS_S).await.unwrap();
+    let begun = async || second.engine.history().await.unwrap().objects >= 200;
+    scene.until("somebody reads", begun).await;
+    second.kill();
+    let done = async || scene.engine().history().await.unwrap().state == "done";
+    scene.until("it is read", done).await;
+    let told = scene.engine().history().await.unwrap();
+    let total: usize = all.values().map(std::collections::BTreeSet::len).sum();
+    assert_eq!(usize::try_from(told.objects).unwrap(), total, "no page twice");
+    assert_read(&scene, &all).await;
 }

@@ -18,6 +18,7 @@ mod doubt;
 mod gate;
 mod governance;
 mod held;
+mod history;
 mod ingest;
 mod letters;
 mod lookups;

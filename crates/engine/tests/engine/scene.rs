@@ -1,6 +1,6 @@
 //! An engine on a stage: opened, killed and opened again on the same directory, on clocks that the test holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -417,6 +417,20 @@ impl Scene {
         let lane = format!("{}/test", self.stage.stripe.account_id());
         let mut db = self.reader.read().await.unwrap();
         objects::get(&mut db, self.reader.keyring(), &lane, kind, id).await.unwrap().is_some()
+    }
+
+    /// The objects of a kind of which there is a copy.
+    pub async fn mirrored(&self, kind: &str) -> BTreeSet<String> {
+        let sql = "SELECT id FROM objects WHERE kind = $1";
+        let rows = self.reader.read().await.unwrap().all(sql, &[kind.into()]).await.unwrap();
+        rows.iter().map(|row| row.text("id").unwrap()).collect()
+    }
+
+    /// The copy of an object.
+    pub async fn mirrored_body(&self, kind: &str, id: &str) -> Value {
+        let lane = format!("{}/test", self.stage.stripe.account_id());
+        let mut db = self.reader.read().await.unwrap();
+        objects::get(&mut db, self.reader.keyring(), &lane, kind, id).await.unwrap().unwrap().body
     }
 
     pub async fn execution(&self, proposal: &ProposalId) -> Option<Execution> {

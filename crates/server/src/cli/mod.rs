@@ -8,6 +8,7 @@ mod amount;
 mod approvals;
 mod ask;
 mod audit;
+mod backfill;
 mod card;
 mod case;
 mod client;
@@ -138,6 +139,8 @@ pub enum Command {
     /// What operators are told when something is wrong here
     #[command(subcommand)]
     Alerts(alerts::AlertsCommand),
+    /// Read Stripe's objects from before Bursar came
+    Backfill(backfill::BackfillArgs),
     /// A Stripe that behaves, for trying things out
     #[command(subcommand)]
     Sim(sim::SimCommand),
@@ -181,6 +184,7 @@ impl Command {
             Command::Audit(command) => audit::run(command, session),
             Command::Events(command) => events::run(command, session),
             Command::Alerts(command) => alerts::run(command, session),
+            Command::Backfill(args) => backfill::run(&args, session),
             Command::Sim(command) => sim::run(command, session),
             Command::Config(command) => config_command::run(command, session),
             Command::Completion(args) => completion::run(&args, session),

@@ -52,6 +52,15 @@ impl<'a> Progress<'a> {
     }
 }
 
+impl Progress<'_> {
+    /// What there is to say while no piece is done. Only a bar says it.
+    pub fn say(&self, message: &str) {
+        if let Shown::Bar(bar) = &self.shown {
+            bar.set_message(format!("{} of {} {}, {message}", self.done, self.of, self.unit));
+        }
+    }
+}
+
 impl Drop for Progress<'_> {
     fn drop(&mut self) {
         if let Shown::Bar(bar) = &self.shown {

@@ -87,6 +87,7 @@ fn table(status: &Value) -> Table {
         troubling(status, "/quarantined", "signed, but not believed; see the console's health page"),
     );
     let unsealed = counted(status, "/audit_unsealed", "not sealed yet", "");
+    say("history", history(status));
     say("audit", counted(status, "/audit_head", "entries", &unsealed));
     for hole in elements(status, "gaps") {
         say(&format!("gap from {}", shown(hole.get("from"))), gap(hole));
@@ -112,6 +113,21 @@ fn node(node: &Value) -> String {
         age(node, "/heard_of_age_s", "heard of", " ago")
     };
     format!("version {version}, {}, {heard_of}", age(node, "/up_s", "up", ""))
+}
+
+/// How far the history that was asked for is read; nothing where nobody asked.
+fn history(status: &Value) -> String {
+    let (objects, since) =
+        (fields::text(status, &["/history/objects"]), shown(status.pointer("/history/since")));
+    match fields::text(status, &["/history/state"]).as_str() {
+        "done" => format!("{objects} objects, back to {since}"),
+        "reading" => {
+            let percent = fields::text(status, &["/history/done_percent"]);
+            let left = age(status, "/history/remaining_s", ", about", " left");
+            format!("{objects} objects, {percent} % of the way to {since}{left}")
+        }
+        _ => String::new(),
+    }
 }
 
 /// How long a hole in the events was and what it held.
@@ -200,7 +216,8 @@ mod tests {
             "unconnected": ["other"], "queue": {"due": 3, "leased": 0, "later": 14, "dead": 2,
                 "oldest_due": 1_795_269_725_000_000_i64}, "oldest_due_age_s": 75, "events": 18_204, "last_event_age_s": 7_300,
             "quarantined": 0, "approvals_pending": 2, "oldest_approval_age_s": 172_800, "executions_waiting": 1,
-            "executions_in_doubt": 0, "audit_head": 99, "audit_unsealed": 0, "kill_switches": [["all", "drill"]], "mail": false});
+            "executions_in_doubt": 0, "audit_head": 99, "history": {"state": "reading", "objects": 4_200,
+                "since": "2024-11-21T00:00:00Z", "done_percent": 37, "remaining_s": 240}, "audit_unsealed": 0, "kill_switches": [["all", "drill"]], "mail": false});
         insta::assert_snapshot!(table(&status).for_programs(), @r"
         status	degraded
         version	0.1.0
@@ -216,6 +233,7 @@ mod tests {
         gave up	2: bursar events dead
         waits for Stripe	1: sent and not answered yet; it goes on by itself
         approvals	2 wait for people, the oldest waits 2 d
+        history	4200 objects, 37 % of the way to 2024-11-21 00:00 UTC, about 4 min left
         audit	99 entries, 0 not sealed yet
         kill switch all	drill
         mail	no mail server is configured: letters wait

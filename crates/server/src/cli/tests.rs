@@ -30,6 +30,9 @@ approvals approve apreq_1 --dry-run
 approvals reject apreq_1 --reason no
 approvals wait apreq_1
 approvals wait apreq_1 --timeout 10m --executed
+backfill
+backfill --since 24mo --json
+backfill --since 90d --detach
 case list
 case list --object in_1 --state open
 case show case_1
@@ -109,6 +112,8 @@ fn what_makes_no_sense_is_refused() {
         "sim serve --rate-per-second 0",
         "sim clock advance 3",
         "events backfill --since yesterday",
+        "backfill --since 24",
+        "backfill --since 0mo",
         "demo --listen nowhere",
         "completion cmd",
     ] {

@@ -7,6 +7,7 @@ use crate::{Error, Result, params};
 const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("../../migrations/0001_first.sql")),
     (2, include_str!("../../migrations/0002_alerts.sql")),
+    (3, include_str!("../../migrations/0003_history.sql")),
 ];
 
 pub(super) async fn run(tx: &mut Tx) -> Result<()> {

@@ -15,6 +15,7 @@ mod cases;
 mod disk;
 mod events;
 mod executions;
+mod history;
 mod jobs;
 mod objects;
 mod opening;

@@ -12,6 +12,7 @@ mod audit;
 mod cases;
 mod events;
 mod executions;
+mod history;
 mod jobs;
 mod nodes;
 mod objects;

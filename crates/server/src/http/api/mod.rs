@@ -5,6 +5,7 @@ mod alerts;
 mod approvals;
 pub(super) mod body;
 mod cases;
+mod history;
 mod mailbox;
 mod once;
 mod operations;
@@ -47,6 +48,7 @@ pub fn routes() -> Router<AppState> {
         .route("/events/backfill", post(operations::backfill))
         .route("/events/{id}", get(records::event))
         .route("/gaps", get(records::gaps))
+        .route("/history", get(history::show).post(history::ask))
         .route("/kill_switches", post(operations::kill))
         .route("/kill_switches/{scope}", delete(operations::revive))
         .route("/mailbox", get(mailbox::list))

@@ -244,7 +244,7 @@ async fn try_again(visit: &Visit, id: &str) -> Result<Response, Problem> {
 
 #[cfg(test)]
 mod tests {
-    use bursar_engine::AlertsHealth;
+    use bursar_engine::{AlertsHealth, HistoryHealth};
     use bursar_store::jobs::Depth;
 
     use super::*;
@@ -273,6 +273,7 @@ mod tests {
             kill_switches: Vec::new(),
             single_operator: false,
             mail: true,
+            history: HistoryHealth::default(),
             alerts: AlertsHealth::default(),
         }
     }
