@@ -51,17 +51,9 @@ struct Outcome {
 
 impl Engine {
     pub(crate) fn decide_job(&self, lane: &str, key: &CaseKey, signal: &str, opens: bool) -> NewJob {
+        let id = JobId::from_entropy(self.inner.entropy.id());
         let machine = self.inner.clocks.machine().micros();
-        NewJob {
-            id: JobId::from_entropy(self.inner.entropy.id()),
-            lane: lane.to_owned(),
-            kind: "decide",
-            key: case_job_key(lane, key),
-            payload: json!({"key": key, "signal": signal, "opens": opens}),
-            clock: Clock::Machine,
-            due_at: machine,
-            created_at: machine,
-        }
+        new_decide_job(id, (lane, key), signal, opens, machine)
     }
 
     /// A decision about one case.
@@ -189,6 +181,26 @@ fn withdrawn<'k>(plan: &'k Plan, known: &'k Known) -> impl Iterator<Item = &'k P
     let gone = |verb: &str| plan.close.is_some() || plan.withdraw.contains(&verb);
     let history = known.history().unwrap_or_default();
     history.iter().filter(move |past| past.state.is_open() && gone(&past.verb))
+}
+
+/// The work of deciding on a case, due now (machine time).
+pub(crate) fn new_decide_job(
+    id: JobId,
+    (lane, key): (&str, &CaseKey),
+    signal: &str,
+    opens: bool,
+    now: i64,
+) -> NewJob {
+    NewJob {
+        id,
+        lane: lane.to_owned(),
+        kind: "decide",
+        key: case_job_key(lane, key),
+        payload: json!({"key": key, "signal": signal, "opens": opens}),
+        clock: Clock::Machine,
+        due_at: now,
+        created_at: now,
+    }
 }
 
 pub(crate) fn case_job_key(lane: &str, key: &CaseKey) -> String {

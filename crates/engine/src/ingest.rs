@@ -11,6 +11,7 @@ use bursar_store::seal::NO_SUBJECT;
 use bursar_stripe::event::{Event, mask_card_numbers_in_bytes};
 use bursar_stripe::signature::{self, SignatureError};
 
+use crate::crash_point::CrashPoint;
 use crate::lanes::Open;
 use crate::quarantine::Origin;
 use crate::settings::Connection;
@@ -107,14 +108,21 @@ impl Engine {
         body: &[u8],
     ) -> Result<Accepted> {
         let lane = lane.to_string();
-        let new = self.new_event(&lane, event, source, body);
-        let accepted = self.inner.batcher.accept(new).await?;
+        let mut new = self.new_event(&lane, event, source, body);
+        let at_once = new.job.as_ref().and_then(|job| self.at_once(event, job));
+        if at_once.is_some() {
+            new.job = None;
+            self.pass(CrashPoint::EventTaken).await;
+        }
+        let kept = self.inner.batcher.accept(new, at_once).await?;
         let family = event.kind.split('.').next().unwrap_or("other").to_owned();
-        match accepted {
+        match kept.accepted {
             Accepted::New => {
                 metrics::counter!("bursar_events_ingested_total", "source" => source, "type_family" => family)
                     .increment(1);
-                self.inner.work.notify_one();
+                if kept.work {
+                    self.inner.work.notify_one();
+                }
                 let about = event.object_id().unwrap_or_default();
                 self.tell("event", &lane, (None, None), format!("{} {about}", event.kind));
             }
@@ -123,10 +131,10 @@ impl Engine {
             }
             Accepted::Conflict => {}
         }
-        Ok(accepted)
+        Ok(kept.accepted)
     }
 
-    fn new_event(&self, lane: &str, event: &Event, source: &'static str, body: &[u8]) -> NewEvent {
+    pub(crate) fn new_event(&self, lane: &str, event: &Event, source: &'static str, body: &[u8]) -> NewEvent {
         let machine = self.inner.clocks.machine().micros();
         let about = (event.object_kind().unwrap_or("none"), event.object_id().unwrap_or("none"));
         // A lane we hold no key for is stored and left alone.

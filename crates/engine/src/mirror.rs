@@ -16,6 +16,9 @@ use crate::lanes::Open;
 use crate::start::Engine;
 use crate::stripe_api::Class;
 
+/// Stripe's clock and ours may differ by this much before its word needs a second look.
+const AHEAD_S_MAX: i64 = 300;
+
 /// How old a copy may be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Freshness {
@@ -53,10 +56,8 @@ impl Gathered {
     }
 
     pub(crate) async fn save(&self, tx: &mut Tx, keyring: &Keyring, at: i64) -> bursar_store::Result<()> {
-        for snapshot in &self.snapshots {
-            objects::put(tx, keyring, snapshot, at).await?;
-        }
-        Ok(())
+        let snapshots: Vec<&Snapshot> = self.snapshots.iter().collect();
+        objects::put_many(tx, keyring, &snapshots, at).await.map(|_| ())
     }
 }
 
@@ -142,6 +143,7 @@ pub(crate) fn snapshot_read(
         version_at: as_of.micros(),
         came_by: CameBy::Read { over },
         deleted: is_deleted(body),
+        doubtful: false,
         customer: customer_of(kind, body),
         body: body.clone(),
     })
@@ -158,6 +160,8 @@ pub(crate) fn snapshot_of(lane: &str, event: &Event, now: BusinessTime) -> Optio
         version_at: BusinessTime::from_unix_s(event.created_s).min(now).micros(),
         came_by: CameBy::Event,
         deleted: is_deleted(object) || is_end_of(kind, &event.kind),
+        doubtful: event.api_version.as_deref() != Some(bursar_stripe::api_version::PINNED)
+            || event.created_s > now.unix_s() + AHEAD_S_MAX,
         customer: customer_of(kind, object),
         body: object.clone(),
     })

@@ -51,6 +51,15 @@ pub(crate) fn connection(name: &str) -> Connection {
     }
 }
 
+/// An event as Stripe sends it.
+pub(crate) fn event(id: &str, kind: &str, object: &Value) -> (Event, Vec<u8>) {
+    let body = json!({"id": id, "object": "event", "type": kind, "created": NOW_S, "livemode": false,
+        "api_version": bursar_stripe::api_version::PINNED, "pending_webhooks": 1,
+        "request": {"id": null, "idempotency_key": null}, "data": {"object": object}});
+    let body = serde_json::to_vec(&body).unwrap();
+    (Event::parse(&body).unwrap(), body)
+}
+
 impl Still {
     pub(crate) async fn open() -> Still {
         let dir = tempfile::tempdir().unwrap();
@@ -75,22 +84,26 @@ impl Still {
         Still { engine: Engine::open(settings, clocks).await.unwrap(), _dir: dir }
     }
 
-    /// Keeps an event as Stripe sends it, and leaves the job that takes it.
+    /// Keeps an event and leaves the job that takes it.
     pub(crate) async fn receive(&self, kind: &str, object: Value) -> JobId {
         let id = format!("evt_{}", kind.replace('.', "_"));
-        let body = json!({"id": id, "object": "event", "type": kind, "created": NOW_S, "livemode": false,
-            "api_version": bursar_stripe::api_version::PINNED, "pending_webhooks": 1,
-            "request": {"id": null, "idempotency_key": null}, "data": {"object": object}});
-        let body = serde_json::to_vec(&body).unwrap();
-        let event = Event::parse(&body).unwrap();
+        let (event, body) = event(&id, kind, &object);
         self.engine.offer(&LANE.parse().unwrap(), &event, "webhook", &body).await.unwrap();
         self.queue(crate::schedule::EVENT, &id, json!({"event": id})).await
     }
 
     pub(crate) async fn queue(&self, kind: &'static str, key: &str, payload: Value) -> JobId {
-        let id = JobId::from_entropy(self.engine.inner.entropy.id());
-        let new = NewJob {
-            id: id.clone(),
+        let new = self.new_job(kind, key, payload);
+        let id = new.id.clone();
+        let written =
+            self.engine.inner.store.write(move |tx| async move { jobs::add(tx, &new).await }.boxed());
+        written.await.map_err(crate::start::store_error).unwrap();
+        id
+    }
+
+    pub(crate) fn new_job(&self, kind: &'static str, key: &str, payload: Value) -> NewJob {
+        NewJob {
+            id: JobId::from_entropy(self.engine.inner.entropy.id()),
             lane: LANE.to_owned(),
             kind,
             key: key.to_owned(),
@@ -98,11 +111,7 @@ impl Still {
             clock: Clock::Machine,
             due_at: NOW,
             created_at: NOW,
-        };
-        let written =
-            self.engine.inner.store.write(move |tx| async move { jobs::add(tx, &new).await }.boxed());
-        written.await.map_err(crate::start::store_error).unwrap();
-        id
+        }
     }
 
     /// Everything that is due.

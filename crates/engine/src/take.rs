@@ -1,12 +1,14 @@
 //! Events in hand: each mirrors its object and wakes the playbooks that want to hear of it. Many are taken in one commit;
 //! one that cannot go with the others is left to be taken by itself, so that it holds up nobody.
 
+mod at_once;
 mod thin;
 
+use bursar_domain::case::CaseKey;
 use bursar_playbooks::{Playbook, Signal, Wakes};
 use bursar_store::events::{Resolved, Stored};
 use bursar_store::jobs::{Job, NewJob};
-use bursar_store::objects::{Kept, Snapshot};
+use bursar_store::objects::Snapshot;
 use bursar_store::{Db, Tx, cases, events, jobs, objects};
 use bursar_stripe::event::{Event, EventObject};
 use futures_util::FutureExt as _;
@@ -18,8 +20,7 @@ use crate::reversal::REFUND;
 use crate::start::{Engine, store_error};
 use crate::{Error, Result};
 
-/// Stripe's clock and ours may differ by this much before its word needs a second look.
-const AHEAD_S_MAX: i64 = 300;
+pub(crate) use at_once::{AtOnce, Maker, take};
 
 /// An event, and the job that brought it.
 struct InHand {
@@ -44,8 +45,6 @@ struct Seen {
     /// What is to be heard; nothing where the object is gone, or where another event tells of the same change.
     object: Option<Value>,
     snapshot: Option<Snapshot>,
-    /// Another version's shape, or another time's: good enough to wake somebody, not to decide on.
-    doubtful: bool,
     /// Kind and id of an object that changed unseen: its copy is to be read again before it is used.
     changed: Option<(String, String)>,
     /// What became of the object of a thin event.
@@ -121,11 +120,7 @@ impl Engine {
 
     /// `batch` is what is taken in the same commit: what it says counts as known.
     async fn look_at(&self, InHand { job, event }: &InHand, batch: &[InHand]) -> Result<Taken> {
-        let listeners: Vec<&Playbook> = bursar_playbooks::ALL
-            .iter()
-            .copied()
-            .filter(|playbook| playbook.events.contains(&event.occurrence()))
-            .collect();
+        let listeners = listeners(event);
         let wanted = !listeners.is_empty();
         let mut seen = match &event.object {
             EventObject::Snapshot { object, .. } => {
@@ -163,14 +158,8 @@ impl Engine {
             events::is_read_for(&mut db, lane, event.id.as_str()).await?
         };
         let heard = !told && (wanted || event.object_kind() == Some(REFUND));
-        let now = self.inner.clocks.business();
-        let foreign_version = event.api_version.as_deref() != Some(bursar_stripe::api_version::PINNED);
-        Ok(Seen {
-            object: heard.then(|| object.clone()),
-            snapshot: snapshot_of(lane, event, now),
-            doubtful: foreign_version || event.created_s > now.unix_s() + AHEAD_S_MAX,
-            ..Seen::default()
-        })
+        let snapshot = snapshot_of(lane, event, self.inner.clocks.business());
+        Ok(Seen { object: heard.then(|| object.clone()), snapshot, ..Seen::default() })
     }
 
     async fn keep_taken(&self, taken: Vec<Taken>) -> Result<()> {
@@ -184,16 +173,9 @@ impl Engine {
                 async move {
                     let done: Vec<&Job> = taken.iter().map(|one| &one.job).collect();
                     jobs::finish_many(tx, &done).await?;
-                    let with_snapshot: Vec<(&Taken, &Snapshot)> =
-                        taken.iter().filter_map(|one| Some((one, one.seen.snapshot.as_ref()?))).collect();
                     let snapshots: Vec<&Snapshot> =
-                        with_snapshot.iter().map(|(_, snapshot)| *snapshot).collect();
-                    let kept = objects::put_many(tx, &keyring, &snapshots, at).await?;
-                    for ((one, snapshot), kept) in with_snapshot.into_iter().zip(kept) {
-                        if one.seen.doubtful && kept == Kept::Stored {
-                            objects::mark_stale(tx, &snapshot.lane, &snapshot.kind, &snapshot.id).await?;
-                        }
-                    }
+                        taken.iter().filter_map(|one| one.seen.snapshot.as_ref()).collect();
+                    objects::put_many(tx, &keyring, &snapshots, at).await?;
                     let mut follow_up = Vec::new();
                     for one in &taken {
                         one.note_what_was_not_seen(tx).await?;
@@ -212,23 +194,15 @@ impl Engine {
         Ok(())
     }
 
-    /// The decisions that an event leads to. Which cases are open is asked where nothing can come between: a case that was
-    /// opened a moment ago hears of it too.
+    /// The decisions that an event leads to.
     async fn follow_up(&self, tx: &mut Tx, taken: &Taken) -> bursar_store::Result<Vec<NewJob>> {
         let lane = &taken.job.lane;
-        let mut wanted = Vec::new();
-        for (playbook, wakes) in &taken.wakes {
-            match wakes {
-                Wakes::Nothing => {}
-                Wakes::Case { key, opens } => wanted.push((key.clone(), *opens)),
-                Wakes::OpenCasesOf { customer } => {
-                    let open = cases::open_of_customer(tx, lane, playbook, customer).await?;
-                    wanted.extend(open.into_iter().map(|key| (key, false)));
-                }
-            }
+        let mut jobs = Vec::new();
+        for (key, opens) in woken(tx, lane, &taken.wakes).await? {
+            jobs.push(self.decide_job(lane, &key, &taken.signal, opens));
         }
-        let decide = |(key, opens)| self.decide_job(lane, &key, &taken.signal, opens);
-        Ok(wanted.into_iter().map(decide).chain(taken.decided.clone()).collect())
+        jobs.extend(taken.decided.clone());
+        Ok(jobs)
     }
 
     /// A dispute names its charge only: whose it is, the events beside it or the mirror know.
@@ -270,6 +244,33 @@ impl Taken {
             None => Ok(()),
         }
     }
+}
+
+/// The cases that are to be decided on, and whether each may be opened for it. Which are open is asked where nothing can
+/// come between: a case that was opened a moment ago hears of it too.
+async fn woken(
+    tx: &mut Tx,
+    lane: &str,
+    wakes: &[(&'static str, Wakes)],
+) -> bursar_store::Result<Vec<(CaseKey, bool)>> {
+    let mut wanted = Vec::new();
+    for (playbook, wakes) in wakes {
+        match wakes {
+            Wakes::Nothing => {}
+            Wakes::Case { key, opens } => wanted.push((key.clone(), *opens)),
+            Wakes::OpenCasesOf { customer } => {
+                let open = cases::open_of_customer(tx, lane, playbook, customer).await?;
+                wanted.extend(open.into_iter().map(|key| (key, false)));
+            }
+        }
+    }
+    Ok(wanted)
+}
+
+/// The playbooks that want to hear of an event.
+fn listeners(event: &Event) -> Vec<&'static Playbook> {
+    let all = bursar_playbooks::ALL.iter().copied();
+    all.filter(|playbook| playbook.events.contains(&event.occurrence())).collect()
 }
 
 /// Whether what an event is about must be asked of Stripe before the event can be taken.

@@ -126,15 +126,15 @@ fn text(rows: usize) -> [String; 2] {
     [
         format!("INSERT INTO events ({}, created_s, received_at, body) VALUES {}", TEXTS.join(", "), places(16)),
         format!(
-            "INSERT INTO jobs (id, lane, kind, key, payload, state, clock, due_at, created_at, attempts, fence,
-                 lease_until) VALUES {}",
-            places(12)
+            "INSERT INTO objects (lane, kind, id, version_at, stale, deleted, customer, subject, body) VALUES {}
+             ON CONFLICT DO NOTHING",
+            places(9)
         ),
     ]
 }
 
 impl Bare {
-    /// One commit: the events, their jobs, an audit entry.
+    /// One commit: the events, the objects they are about, an audit entry.
     async fn commit(&mut self, group: &[Made], number: i64) -> Result<()> {
         sqlx::query("BEGIN IMMEDIATE").execute(&mut self.conn).await?;
         let mut rest = group;
@@ -158,7 +158,7 @@ impl Bare {
     }
 
     async fn insert(&mut self, chunk: &[Made], which: usize) -> Result<()> {
-        let [events, jobs] = &self.statements[which];
+        let [events, objects] = &self.statements[which];
         let mut insert = sqlx::query(AssertSqlSafe(events.clone()));
         for made in chunk {
             for text in &made.text {
@@ -167,22 +167,22 @@ impl Bare {
             insert = insert.bind(made.created_s).bind(made.received_at).bind(made.body.as_slice());
         }
         insert.execute(&mut self.conn).await?;
-        let mut insert = sqlx::query(AssertSqlSafe(jobs.clone()));
+        let mut insert = sqlx::query(AssertSqlSafe(objects.clone()));
         for made in chunk {
-            let said = |place: usize| made.text[place].as_deref().unwrap_or_default();
+            let said = |column: &str| {
+                let place = TEXTS.iter().position(|text| *text == column);
+                place.and_then(|place| made.text[place].as_deref()).unwrap_or_default()
+            };
             insert = insert
-                .bind(format!("job_{}", &said(1)[4..]))
-                .bind(said(0))
-                .bind("event")
-                .bind(format!("{}:{}:{}", said(0), said(5), said(6)))
-                .bind(format!("{{\"event\":\"{}\"}}", said(1)))
-                .bind("queued")
-                .bind("machine")
-                .bind(made.received_at)
-                .bind(made.received_at)
-                .bind(0_i64)
-                .bind(0_i64)
-                .bind(0_i64);
+                .bind(said("lane"))
+                .bind(said("object_kind"))
+                .bind(said("object_id"))
+                .bind(made.created_s * 1_000_000)
+                .bind(false)
+                .bind(false)
+                .bind(said("subject"))
+                .bind(said("subject"))
+                .bind(made.body.as_slice());
         }
         insert.execute(&mut self.conn).await?;
         Ok(())

@@ -1,7 +1,7 @@
 //! The mirror: our copy of Stripe objects, by lane, kind and id. An older snapshot never replaces a newer one; two of
 //! one second mark the object stale, so that it is read again before use.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value as Json;
 
@@ -19,6 +19,8 @@ pub struct Snapshot {
     pub version_at: i64,
     pub came_by: CameBy,
     pub deleted: bool,
+    /// Another version's shape, or another time's: kept, and read again before it is used.
+    pub doubtful: bool,
     pub customer: Option<String>,
     pub body: Json,
 }
@@ -57,25 +59,47 @@ pub async fn put(tx: &mut Tx, keyring: &Keyring, new: &Snapshot, at: i64) -> Res
     kept.first().copied().ok_or_else(|| Error::Conflict(format!("{} {}", new.kind, new.id)))
 }
 
-/// Keeps many, no object among them twice; answers in their order.
+/// Keeps many, as if each came by itself in this order; answers in it.
 pub async fn put_many(tx: &mut Tx, keyring: &Keyring, new: &[&Snapshot], at: i64) -> Result<Vec<Kept>> {
     let mut all = Vec::with_capacity(new.len());
     for chunk in new.chunks(ROWS_MAX) {
-        let held = held(tx, chunk).await?;
-        let mut stored: Vec<(&Snapshot, i64)> = Vec::with_capacity(chunk.len());
+        let mut held = held(tx, chunk).await?;
+        let mut stored: BTreeMap<Name<'_>, Stored<'_>> = BTreeMap::new();
         for new in chunk {
-            let name = (new.lane.clone(), new.kind.clone(), new.id.clone());
-            let (kept, version_at) = judge(new, held.get(&name).copied());
+            let name = (new.lane.as_str(), new.kind.as_str(), new.id.as_str());
+            let owned = (new.lane.clone(), new.kind.clone(), new.id.clone());
+            let (kept, version_at) = judge(new, held.get(&owned).copied());
             match kept {
-                Kept::Stored => stored.push((new, version_at)),
-                Kept::Tied => mark_stale(tx, &new.lane, &new.kind, &new.id).await?,
+                Kept::Stored => {
+                    stored.insert(name, Stored { new, version_at, stale: new.doubtful });
+                    held.insert(owned, (version_at, new.deleted));
+                }
+                Kept::Tied => {
+                    if let Some(stored) = stored.get_mut(&name) {
+                        stored.stale = true;
+                    } else {
+                        mark_stale(tx, &new.lane, &new.kind, &new.id).await?;
+                        held.entry(owned).and_modify(|(version_at, _)| *version_at += 1);
+                    }
+                }
                 Kept::Older => {}
             }
             all.push(kept);
         }
+        let stored: Vec<Stored<'_>> = stored.into_values().collect();
         store(tx, keyring, &stored, at).await?;
     }
     Ok(all)
+}
+
+/// Lane, kind and id: the order in which rows are locked, so that two who do this never wait for one another.
+type Name<'s> = (&'s str, &'s str, &'s str);
+
+/// What is written of an object.
+struct Stored<'s> {
+    new: &'s Snapshot,
+    version_at: i64,
+    stale: bool,
 }
 
 /// Version and whether deleted, of what we hold.
@@ -122,27 +146,28 @@ fn judge(new: &Snapshot, held: Option<Held>) -> (Kept, i64) {
     (Kept::Stored, new.version_at.max(version_at.saturating_add(1)))
 }
 
-async fn store(tx: &mut Tx, keyring: &Keyring, new: &[(&Snapshot, i64)], at: i64) -> Result<()> {
-    if new.is_empty() {
+async fn store(tx: &mut Tx, keyring: &Keyring, stored: &[Stored<'_>], at: i64) -> Result<()> {
+    if stored.is_empty() {
         return Ok(());
     }
-    let subjects: Vec<(&str, &str)> = new
+    let subjects: Vec<(&str, &str)> = stored
         .iter()
-        .map(|(new, _)| (new.lane.as_str(), new.customer.as_deref().unwrap_or(NO_SUBJECT)))
+        .map(|Stored { new, .. }| (new.lane.as_str(), new.customer.as_deref().unwrap_or(NO_SUBJECT)))
         .collect();
     let keys = keyring.for_writing_many(tx, &subjects, at).await?;
-    let mut bodies = Vec::with_capacity(new.len());
-    for ((new, _), key) in new.iter().zip(&keys) {
+    let mut bodies = Vec::with_capacity(stored.len());
+    for (Stored { new, .. }, key) in stored.iter().zip(&keys) {
         bodies.push(keyring.seal(key, &purpose(&new.kind, &new.id), new.body.to_string().as_bytes())?);
     }
-    let mut rows: Vec<Value<'_>> = Vec::with_capacity(new.len() * 9);
-    for (((new, version_at), (_, subject)), body) in new.iter().zip(&subjects).zip(&bodies) {
+    let mut rows: Vec<Value<'_>> = Vec::with_capacity(stored.len() * 9);
+    for ((Stored { new, version_at, stale }, (_, subject)), body) in stored.iter().zip(&subjects).zip(&bodies)
+    {
         rows.extend([
             Value::from(&new.lane),
             (&new.kind).into(),
             (&new.id).into(),
             (*version_at).into(),
-            false.into(),
+            (*stale).into(),
             new.deleted.into(),
             new.customer.as_deref().into(),
             (*subject).into(),
@@ -152,11 +177,11 @@ async fn store(tx: &mut Tx, keyring: &Keyring, new: &[(&Snapshot, i64)], at: i64
     let sql = format!(
         "INSERT INTO objects (lane, kind, id, version_at, stale, deleted, customer, subject, body)
          SELECT * FROM (VALUES {}) AS new WHERE column1 IS NOT NULL
-         ON CONFLICT (lane, kind, id) DO UPDATE SET version_at = excluded.version_at, stale = FALSE,
+         ON CONFLICT (lane, kind, id) DO UPDATE SET version_at = excluded.version_at, stale = excluded.stale,
              deleted = excluded.deleted, customer = excluded.customer, subject = excluded.subject,
              body = excluded.body
          WHERE objects.version_at < excluded.version_at",
-        values(new.len(), 9)
+        values(stored.len(), 9)
     );
     tx.built(sql, &rows).await.map(|_| ())
 }

@@ -253,16 +253,6 @@ async fn a_kill_switch_that_would_stop_nothing_is_refused_and_says_what_there_is
     assert_eq!(scene.engine().health().await.unwrap().kill_switches.len(), 3);
 }
 
-#[tokio::test]
-async fn the_audit_is_checked_by_one_at_a_time() {
-    let scene = Scene::new(Wish::default()).await;
-    let (first, second) = tokio::join!(scene.engine().verify_audit(), scene.engine().verify_audit());
-    assert!(first.unwrap().ok);
-    let refused = second.unwrap_err();
-    assert!(matches!(refused, Error::Unavailable { .. }), "{refused}");
-    assert!(scene.engine().verify_audit().await.unwrap().ok, "and by the next when the first is done");
-}
-
 fn two_controllers() -> Wish {
     let mut wish = Wish::default();
     wish.policies.retain(|file| !file.path.ends_with("refunds.cedar"));

@@ -26,7 +26,8 @@ pub(super) async fn open(options: &Options, alive: mpsc::WeakSender<Box<dyn Unit
         .max_connections(1)
         .idle_timeout(None)
         .max_lifetime(None)
-        .connect_with(connect.clone().pragma("wal_autocheckpoint", "0"))
+        // What a savepoint would take back is remembered in memory: a file for it would cost as much as the log itself.
+        .connect_with(connect.clone().pragma("wal_autocheckpoint", "0").pragma("temp_store", "MEMORY"))
         .await
         .map_err(from_sqlx)?;
     let conn = Conn::Sqlite(write_pool.acquire().await.map_err(from_sqlx)?);

@@ -14,6 +14,7 @@ fn snapshot(second: i64, came_by: CameBy, status: &str) -> Snapshot {
         version_at: second * 1_000_000,
         came_by,
         deleted: false,
+        doubtful: false,
         customer: Some(CUSTOMER.to_owned()),
         body: json!({"id": "in_1", "status": status}),
     }
@@ -75,6 +76,45 @@ async fn the_newest_wins_in_whatever_order_they_come() {
         };
         assert_eq!(kept, expected, "step {place}");
         assert_eq!(held(&scene.store).await, (status.to_owned(), stale, gone), "step {place}");
+    }
+}
+
+/// The same object many times in one change: what is held afterwards is what it would be one by one.
+#[tokio::test]
+async fn many_of_one_object_are_judged_in_their_order() {
+    let event = |second, status| snapshot(second, CameBy::Event, status);
+    let gone = |second| Snapshot { deleted: true, ..event(second, "gone") };
+    let doubtful = |second, status| Snapshot { doubtful: true, ..event(second, status) };
+    let stories = [
+        vec![event(9, "draft"), event(10, "open"), event(11, "paid")],
+        vec![event(11, "paid"), event(10, "open"), event(9, "draft")],
+        vec![event(10, "open"), event(10, "paid")],
+        vec![event(10, "open"), event(10, "paid"), event(11, "void")],
+        vec![event(10, "open"), gone(10), event(10, "back")],
+        vec![doubtful(10, "open"), event(9, "draft")],
+        vec![doubtful(10, "open"), event(11, "paid")],
+        vec![event(10, "open"), doubtful(11, "paid")],
+    ];
+    for held_before in [None, Some(9), Some(10), Some(11)] {
+        for (place, story) in stories.iter().enumerate() {
+            let (one_by_one, together) = (Scene::new().await, Scene::new().await);
+            for scene in [&one_by_one, &together] {
+                if let Some(second) = held_before {
+                    put(&scene.store, event(second, "before")).await;
+                }
+            }
+            let mut expected = Vec::new();
+            for new in story {
+                expected.push(put(&one_by_one.store, new.clone()).await);
+            }
+            let (keyring, all) = (together.keyring(), story.clone());
+            let kept = write!(together.store, |tx| {
+                objects::put_many(tx, &keyring, &all.iter().collect::<Vec<_>>(), AT).await
+            });
+            assert_eq!(kept.unwrap(), expected, "story {place} over {held_before:?}");
+            let held = (held(&together.store).await, held(&one_by_one.store).await);
+            assert_eq!(held.0, held.1, "story {place} over {held_before:?}");
+        }
     }
 }
 

@@ -1,0 +1,95 @@
+//! Most events can be taken in the commit that accepts them: all that is needed came with them, or lies in the database.
+//! Such an event leaves no job of its own. What must ask Stripe, look for something else or reverse something is left to a
+//! worker.
+
+use bursar_domain::case::CaseKey;
+use bursar_domain::id::JobId;
+use bursar_playbooks::{Signal, Wakes};
+use bursar_store::jobs::NewJob;
+use bursar_store::objects::Snapshot;
+use bursar_store::seal::Keyring;
+use bursar_store::{Tx, events, jobs, modes, objects};
+use bursar_stripe::event::{Event, EventObject};
+
+use super::{listeners, woken};
+use crate::clock::Clocks;
+use crate::decide::new_decide_job;
+use crate::entropy::Entropy;
+use crate::mirror::snapshot_of;
+use crate::reversal::REFUND;
+use crate::start::Engine;
+
+/// What an event comes to, as far as it can be said without the database.
+#[derive(Debug)]
+pub(crate) struct AtOnce {
+    signal: String,
+    snapshot: Option<Snapshot>,
+    wakes: Vec<(&'static str, Wakes)>,
+    /// What is left instead while its lane is stopped, or where this cannot be done.
+    pub(crate) job: NewJob,
+    event: String,
+}
+
+impl Engine {
+    /// Nothing where a worker must take the event; `job` is what that worker gets.
+    pub(crate) fn at_once(&self, event: &Event, job: &NewJob) -> Option<AtOnce> {
+        let EventObject::Snapshot { object, .. } = &event.object else { return None };
+        let listeners = listeners(event);
+        // A refund may have to be reversed; a dispute names its charge only, and whose that is must be looked for.
+        let looked_for = event.object_kind() == Some("dispute") && !listeners.is_empty();
+        if looked_for || event.object_kind() == Some(REFUND) {
+            return None;
+        }
+        let signal = Signal::Event { kind: event.occurrence(), object };
+        let wakes = listeners.iter().map(|playbook| (playbook.name, (playbook.trigger)(&signal)));
+        let wakes = wakes.filter(|(_, wakes)| *wakes != Wakes::Nothing).collect();
+        Some(AtOnce {
+            signal: event.occurrence().to_owned(),
+            snapshot: snapshot_of(&job.lane, event, self.inner.clocks.business()),
+            wakes,
+            job: job.clone(),
+            event: event.id.as_str().to_owned(),
+        })
+    }
+}
+
+/// What new jobs are made with.
+#[derive(Debug)]
+pub(crate) struct Maker {
+    pub(crate) entropy: Entropy,
+    pub(crate) clocks: Clocks,
+}
+
+impl Maker {
+    fn decide_job(&self, of: &AtOnce, key: &CaseKey, opens: bool) -> NewJob {
+        let id = JobId::from_entropy(self.entropy.id());
+        new_decide_job(id, (&of.job.lane, key), &of.signal, opens, self.clocks.machine().micros())
+    }
+}
+
+/// Takes events in the transaction that accepts them. Says whether any leaves work to do.
+pub(crate) async fn take(
+    tx: &mut Tx,
+    keyring: &Keyring,
+    new: &[&AtOnce],
+    maker: &Maker,
+    at: i64,
+) -> bursar_store::Result<bool> {
+    let killed = modes::killed(tx).await?;
+    let (stopped, going): (Vec<&AtOnce>, Vec<&AtOnce>) =
+        new.iter().partition(|one| modes::stops(&killed, &one.job.lane));
+    let mut left: Vec<NewJob> = stopped.iter().map(|one| one.job.clone()).collect();
+    let snapshots: Vec<&Snapshot> = going.iter().filter_map(|one| one.snapshot.as_ref()).collect();
+    objects::put_many(tx, keyring, &snapshots, at).await?;
+    for one in going.iter().filter(|one| !one.wakes.is_empty()) {
+        // Nobody is woken about a change for which a thin event woke them already.
+        if events::is_read_for(tx, &one.job.lane, &one.event).await? {
+            continue;
+        }
+        for (key, opens) in woken(tx, &one.job.lane, &one.wakes).await? {
+            left.push(maker.decide_job(one, &key, opens));
+        }
+    }
+    jobs::add_many(tx, left.iter()).await?;
+    Ok(!left.is_empty())
+}
