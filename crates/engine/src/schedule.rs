@@ -255,10 +255,11 @@ async fn run_one(engine: &Engine, job: &Job) {
 /// A database that was away for a moment took what the job was about to say with it. It is said again until somebody
 /// hears it: left to its lease, the job would stand still for minutes after the database is back.
 async fn put_back(engine: &Engine, job: &Job, error: &Error) {
+    use bursar_store::Error::{Busy, Database, Full};
     let until = Instant::now() + LEASE;
     while let Err(worse) = settle(engine, job, error).await {
-        let passes =
-            matches!(worse, Error::Store(bursar_store::Error::Busy(_) | bursar_store::Error::Full(_)));
+        // Also what has no name of its own: whoever shares a transaction that ended on a full disk misses its savepoint.
+        let passes = matches!(worse, Error::Store(Busy(_) | Full(_) | Database(_)));
         if !passes || engine.is_stopping() || Instant::now() >= until {
             // The lease runs out, or ran out, and the job comes back.
             tracing::error!(job = %job.id, %error, %worse, "a failed job could not be put back");

@@ -1,7 +1,7 @@
 //! The disk lets us down: it is full for a while, and what it was given last is cut off or changed. What was acknowledged
 //! while there was room is there, and no file that is not whole is taken for one that is.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -78,7 +78,7 @@ async fn torn(run: &Run, cuts: u64, flips: u64) -> anyhow::Result<Row> {
     sleep(Duration::from_millis(1_500)).await;
     site.kill(0).await?;
     load.end_now().await;
-    let patient = Patient::new(&site.data_dir(), &tempfile::tempdir()?.keep())?;
+    let patient = Patient::new(&site.data_dir())?;
     let length = patient.log.len() as u64;
     anyhow::ensure!(length > 2 * FRAME_BYTES * FRAMES_CUT, "a log of {length} bytes is none");
     let whole = patient.open(&patient.log).await?.context("the log of a killed program cannot be read")?;
@@ -112,14 +112,13 @@ async fn torn(run: &Run, cuts: u64, flips: u64) -> anyhow::Result<Row> {
     for failure in failures.iter().take(10) {
         eprintln!("  BROKEN I1: {failure}");
     }
-    std::fs::remove_dir_all(&patient.place)?;
     site.close().await?;
     Ok(Row::new("G9-LOG", "sqlite", cuts + flips, failures.len() as u64))
 }
 
-/// Files of a killed program, and a place where copies of them are opened.
+/// The files of a killed program.
 struct Patient {
-    place: PathBuf,
+    key: Vec<u8>,
     database: Vec<u8>,
     log: Vec<u8>,
 }
@@ -135,25 +134,22 @@ impl Kept {
 }
 
 impl Patient {
-    fn new(data_dir: &Path, place: &Path) -> anyhow::Result<Self> {
-        std::fs::copy(data_dir.join("master.key"), place.join("master.key"))?;
+    fn new(data_dir: &Path) -> anyhow::Result<Self> {
         let read = |name: &str| std::fs::read(data_dir.join(name)).with_context(|| name.to_owned());
-        Ok(Self { place: place.to_owned(), database: read("bursar.db")?, log: read("bursar.db-wal")? })
+        Ok(Self { key: read("master.key")?, database: read("bursar.db")?, log: read("bursar.db-wal")? })
     }
 
-    /// Opens the database with such a log as its owner would, and reads everything; nothing where the audit objects.
+    /// Opens the database with such a log as its owner would, and reads everything; nothing where the audit objects. Each
+    /// time in a folder of its own: connections of the time before may still be about to close.
     async fn open(&self, log: &[u8]) -> anyhow::Result<Option<Kept>> {
-        std::fs::write(self.place.join("bursar.db"), &self.database)?;
-        std::fs::write(self.place.join("bursar.db-wal"), log)?;
-        let _ = std::fs::remove_file(self.place.join("bursar.db-shm"));
-        let options = Options { readers: 1, ..Options::sqlite(&self.place, "checker") };
-        let store = loop {
-            match Store::open(options.clone()).await {
-                // The one before has not let go yet.
-                Err(bursar_store::Error::InUse(_)) => sleep(Duration::from_millis(1)).await,
-                opened => break opened?,
-            }
-        };
+        let folder = tempfile::tempdir()?;
+        for (name, bytes) in
+            [("master.key", &*self.key), ("bursar.db", &*self.database), ("bursar.db-wal", log)]
+        {
+            std::fs::write(folder.path().join(name), bytes)?;
+        }
+        let options = Options { readers: 1, ..Options::sqlite(folder.path(), "checker") };
+        let store = Store::open(options).await?;
         let mut db = store.read().await?;
         let report = audit::verify(&mut db).await?;
         let mut kept = std::collections::BTreeMap::new();
