@@ -109,7 +109,9 @@ impl Engine {
     ) -> Result<Accepted> {
         let lane = lane.to_string();
         let mut new = self.new_event(&lane, event, source, body);
-        let at_once = new.job.as_ref().and_then(|job| self.at_once(event, job));
+        // What had to be masked is read again as it is kept: by a worker.
+        let as_kept = new.body == body;
+        let at_once = new.job.as_ref().filter(|_| as_kept).and_then(|job| self.at_once(event, job));
         if at_once.is_some() {
             new.job = None;
             self.pass(CrashPoint::EventTaken).await;

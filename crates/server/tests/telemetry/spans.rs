@@ -55,8 +55,8 @@ async fn requests_jobs_and_calls_to_stripe_reach_the_collector() {
     assert_eq!(of_request("http.response.status_code").as_deref(), Some("200"));
     the(&spans, "POST /ingest/stripe");
 
-    let job = the(&spans, "job event");
-    assert_eq!(attribute(&job.attributes, "kind").as_deref(), Some("event"));
+    let job = the(&spans, "job decide");
+    assert_eq!(attribute(&job.attributes, "kind").as_deref(), Some("decide"));
     assert_eq!(
         attribute(&job.attributes, "lane"),
         Some(format!("{}/test", installation.stripe.account_id()))

@@ -27,8 +27,12 @@ async fn put(store: &Store, new: Snapshot) -> Kept {
 
 /// Status, staleness and deletion of what is held.
 async fn held(store: &Store) -> (String, bool, bool) {
+    held_as(store, "in_1").await
+}
+
+async fn held_as(store: &Store, id: &str) -> (String, bool, bool) {
     let mut db = store.read().await.unwrap();
-    let held = objects::get(&mut db, store.keyring(), LANE, "invoice", "in_1").await.unwrap().unwrap();
+    let held = objects::get(&mut db, store.keyring(), LANE, "invoice", id).await.unwrap().unwrap();
     (held.body["status"].as_str().unwrap().to_owned(), held.stale, held.deleted)
 }
 
@@ -95,16 +99,18 @@ async fn many_of_one_object_are_judged_in_their_order() {
         vec![doubtful(10, "open"), event(11, "paid")],
         vec![event(10, "open"), doubtful(11, "paid")],
     ];
-    for held_before in [None, Some(9), Some(10), Some(11)] {
+    let (one_by_one, together) = (Scene::new().await, Scene::new().await);
+    for (number, held_before) in [None, Some(9), Some(10), Some(11)].into_iter().enumerate() {
         for (place, story) in stories.iter().enumerate() {
-            let (one_by_one, together) = (Scene::new().await, Scene::new().await);
+            let named = |new: &Snapshot| Snapshot { id: format!("in_{number}_{place}"), ..new.clone() };
+            let story: Vec<Snapshot> = story.iter().map(named).collect();
             for scene in [&one_by_one, &together] {
                 if let Some(second) = held_before {
-                    put(&scene.store, event(second, "before")).await;
+                    put(&scene.store, named(&event(second, "before"))).await;
                 }
             }
             let mut expected = Vec::new();
-            for new in story {
+            for new in &story {
                 expected.push(put(&one_by_one.store, new.clone()).await);
             }
             let (keyring, all) = (together.keyring(), story.clone());
@@ -112,7 +118,8 @@ async fn many_of_one_object_are_judged_in_their_order() {
                 objects::put_many(tx, &keyring, &all.iter().collect::<Vec<_>>(), AT).await
             });
             assert_eq!(kept.unwrap(), expected, "story {place} over {held_before:?}");
-            let held = (held(&together.store).await, held(&one_by_one.store).await);
+            let id = story[0].id.as_str();
+            let held = (held_as(&together.store, id).await, held_as(&one_by_one.store, id).await);
             assert_eq!(held.0, held.1, "story {place} over {held_before:?}");
         }
     }

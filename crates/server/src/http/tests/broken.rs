@@ -20,7 +20,7 @@ async fn a_database_that_is_broken_keeps_nothing_and_loses_nothing() {
     // Each of these is written in the commit of an event; without any of them there is no event.
     for (number, (breaks, mends)) in [
         ("ALTER TABLE events RENAME TO lost", "ALTER TABLE lost RENAME TO events"),
-        ("ALTER TABLE jobs RENAME TO lost", "ALTER TABLE lost RENAME TO jobs"),
+        ("ALTER TABLE subject_keys RENAME TO lost", "ALTER TABLE lost RENAME TO subject_keys"),
         ("ALTER TABLE audit RENAME TO lost", "ALTER TABLE lost RENAME TO audit"),
     ]
     .into_iter()
