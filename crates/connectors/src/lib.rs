@@ -9,6 +9,7 @@ use std::future::Future;
 pub mod delivery;
 mod error;
 pub mod mail;
+pub mod silence;
 pub mod webhook;
 
 pub use delivery::{Delivery, DeliveryKey, DeliveryOutcome};

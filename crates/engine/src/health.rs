@@ -39,7 +39,7 @@ pub struct NodeHealth {
     pub heard_of_age_s: u64,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Health {
     pub business_time: String,
     pub lanes: Vec<LaneHealth>,

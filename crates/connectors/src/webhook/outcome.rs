@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-use crate::DeliveryOutcome;
+use crate::{DeliveryOutcome, silence};
 
 /// It was not there, or had a bad moment.
 const AFTER_ABSENCE: Duration = Duration::from_secs(30);
@@ -34,16 +34,7 @@ pub(super) fn of_answer(status: u16, headers: &HeaderMap) -> DeliveryOutcome {
 
 /// A repeat is harmless, so that it does not matter whether this one arrived.
 pub(super) fn of_silence(error: &reqwest::Error) -> DeliveryOutcome {
-    let kind = if error.is_timeout() {
-        "no answer in time"
-    } else if error.is_connect() {
-        "cannot connect"
-    } else {
-        "the connection broke"
-    };
-    let causes = std::iter::successors(std::error::Error::source(error), |cause| (*cause).source());
-    let why = causes.last().map_or_else(|| kind.to_owned(), |cause| format!("{kind}: {cause}"));
-    DeliveryOutcome::Retry { after: AFTER_ABSENCE, why }
+    DeliveryOutcome::Retry { after: AFTER_ABSENCE, why: silence::why(error) }
 }
 
 #[cfg(test)]

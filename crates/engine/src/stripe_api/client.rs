@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bursar_connectors::silence;
 use bursar_stripe::api_version::PINNED;
+use bursar_stripe::event::mask_card_numbers_in_bytes;
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, Response};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -279,10 +281,11 @@ impl Client {
         read
     }
 
-    /// `asked` is what for and where: `("read", "/v1/charges/ch_1")`.
+    /// `asked` is what for and where: `("read", "/v1/charges/ch_1")`. Card numbers that strayed into a text are masked before
+    /// anybody sees them.
     fn understand(&self, answered: &Answered, asked: (&'static str, &str)) -> Result<Option<Value>> {
         self.note_key(answered.status);
-        let body: Option<Value> = serde_json::from_slice(&answered.body).ok();
+        let body: Option<Value> = serde_json::from_slice(&mask_card_numbers_in_bytes(&answered.body)).ok();
         match (answered.status, body) {
             (200..=299, Some(body)) if body.is_object() => Ok(Some(body)),
             (404, _) => Ok(None),
@@ -329,7 +332,7 @@ impl Client {
 async fn exchange(request: reqwest::RequestBuilder, span: Span) -> std::result::Result<Answered, SendError> {
     let exchanged = async {
         let response = request.send().await.map_err(|error| {
-            let why = without_url(&error);
+            let why = silence::why(&error);
             if error.is_connect() || error.is_builder() {
                 SendError::NotSent(why)
             } else {
@@ -376,23 +379,6 @@ fn unavailable(why: String) -> Error {
     Error::Unavailable { on: "Stripe", why, after: Duration::from_secs(2) }
 }
 
-/// What went wrong and what lay at the bottom of it, without the address, which may hold ids.
-fn without_url(error: &reqwest::Error) -> String {
-    use std::error::Error as _;
-    let kind = if error.is_timeout() {
-        "no answer in time"
-    } else if error.is_connect() {
-        "cannot connect"
-    } else {
-        "the connection broke"
-    };
-    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
-    match causes.last() {
-        Some(cause) => format!("{kind}: {cause}"),
-        None => kind.to_owned(),
-    }
-}
-
 async fn read(mut response: Response) -> std::result::Result<Answered, String> {
     let header =
         |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -403,7 +389,7 @@ async fn read(mut response: Response) -> std::result::Result<Answered, String> {
         retry_after: header("retry-after"),
         body: Vec::new(),
     };
-    while let Some(chunk) = response.chunk().await.map_err(|error| without_url(&error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| silence::why(&error))? {
         if answered.body.len() + chunk.len() > BODY_MAX {
             return Err("the answer is too large".to_owned());
         }

@@ -244,37 +244,19 @@ async fn try_again(visit: &Visit, id: &str) -> Result<Response, Problem> {
 
 #[cfg(test)]
 mod tests {
-    use bursar_engine::{AlertsHealth, HistoryHealth};
     use bursar_store::jobs::Depth;
 
     use super::*;
 
     fn health() -> Health {
         Health {
-            business_time: String::new(),
-            lanes: Vec::new(),
-            nodes: Vec::new(),
-            unconnected: Vec::new(),
-            keys_refused: Vec::new(),
-            queue: Depth { due: 0, leased: 0, dead: 0, later: 0, held: 0, oldest_due: None },
-            oldest_due_age_s: None,
             events: 1,
             last_event_age_s: Some(1),
-            quarantined: 0,
-            gaps: Vec::new(),
-            clock: None,
-            executions_waiting: 0,
-            executions_in_doubt: 0,
             approvals_pending: 3,
             oldest_approval_age_s: Some(90),
             audit_head: 1,
-            audit_unsealed: 0,
-            audit_unsealed_age_s: None,
-            kill_switches: Vec::new(),
-            single_operator: false,
             mail: true,
-            history: HistoryHealth::default(),
-            alerts: AlertsHealth::default(),
+            ..Health::default()
         }
     }
 
