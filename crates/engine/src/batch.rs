@@ -134,6 +134,7 @@ async fn run(store: Store, maker: Arc<Maker>, line: Arc<Line<Waiting>>) {
         let mut group = Arc::new(group);
         let mut kept = commit(&store, &maker, &group).await;
         if let Err(error) = &kept
+            && may_lie_in_what_follows(error)
             && group.at_once.iter().any(Option::is_some)
         {
             // What an event comes to never keeps it from being accepted.
@@ -157,6 +158,13 @@ async fn run(store: Store, maker: Arc<Maker>, line: Arc<Line<Waiting>>) {
             }
         }
     }
+}
+
+/// Whether the event alone might be kept all the same. A database that is away or full keeps nothing, and whoever waits is to
+/// hear so at once.
+fn may_lie_in_what_follows(error: &bursar_store::Error) -> bool {
+    use bursar_store::Error::{Busy, Closing, Full};
+    !matches!(error, Busy(_) | Full(_) | Closing)
 }
 
 async fn commit(store: &Store, maker: &Arc<Maker>, group: &Arc<Group>) -> bursar_store::Result<Vec<Kept>> {
@@ -202,10 +210,9 @@ mod tests {
         let (event, body) = event(id, "payment_method.attached", &object);
         let mut new = still.engine.new_event(LANE, &event, "webhook", &body);
         let job = still.new_job(crate::schedule::EVENT, id, json!({"event": id}));
-        let at_once = still.engine.at_once(&event, &job);
-        assert!(at_once.is_some());
+        assert!(crate::take::can_be_at_once(&event));
         new.job = None;
-        Waiting { event: new, at_once, answer: oneshot::channel().0 }
+        Waiting { event: new, at_once: Some(still.engine.at_once(&event, job)), answer: oneshot::channel().0 }
     }
 
     fn group(waiting: Vec<Waiting>) -> Arc<Group> {

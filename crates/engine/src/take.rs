@@ -20,7 +20,7 @@ use crate::reversal::REFUND;
 use crate::start::{Engine, store_error};
 use crate::{Error, Result};
 
-pub(crate) use at_once::{AtOnce, Maker, take};
+pub(crate) use at_once::{AtOnce, Maker, can_be_at_once, take};
 
 /// An event, and the job that brought it.
 struct InHand {
@@ -54,7 +54,7 @@ struct Seen {
 impl Engine {
     /// An event by itself.
     pub(crate) async fn take_event(&self, job: &Job) -> Result<()> {
-        let id = event_id(job);
+        let id = event_id(&job.payload);
         let mut db = self.inner.store.read().await?;
         let stored =
             events::get(&mut db, &job.lane, id).await?.ok_or_else(|| Error::not_found("event", id))?;
@@ -96,7 +96,8 @@ impl Engine {
     /// The events of many jobs; and the jobs whose event is not held, cannot be opened, or is about something that must be
     /// asked of Stripe.
     async fn open_together(&self, jobs: &[Job]) -> Result<(Vec<InHand>, Vec<Job>)> {
-        let names: Vec<(&str, &str)> = jobs.iter().map(|job| (job.lane.as_str(), event_id(job))).collect();
+        let names: Vec<(&str, &str)> =
+            jobs.iter().map(|job| (job.lane.as_str(), event_id(&job.payload))).collect();
         let mut db = self.inner.store.read().await?;
         let stored = events::get_many(&mut db, &names).await?;
         let (mut batch, mut alone) = (Vec::with_capacity(jobs.len()), Vec::new());
@@ -240,7 +241,7 @@ impl Taken {
             objects::mark_stale(tx, lane, kind, id).await?;
         }
         match self.seen.resolved {
-            Some(resolved) => events::resolve(tx, lane, event_id(&self.job), resolved).await,
+            Some(resolved) => events::resolve(tx, lane, event_id(&self.job.payload), resolved).await,
             None => Ok(()),
         }
     }
@@ -278,8 +279,9 @@ pub(crate) fn asks_stripe(event: &Event) -> bool {
     matches!(event.object, EventObject::Thin { .. })
 }
 
-fn event_id(job: &Job) -> &str {
-    job.payload["event"].as_str().unwrap_or_default()
+/// Which event a job's payload is about.
+fn event_id(payload: &Value) -> &str {
+    payload["event"].as_str().unwrap_or_default()
 }
 
 #[cfg(test)]

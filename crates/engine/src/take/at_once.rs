@@ -11,7 +11,7 @@ use bursar_store::seal::Keyring;
 use bursar_store::{Tx, events, jobs, modes, objects};
 use bursar_stripe::event::{Event, EventObject};
 
-use super::{listeners, woken};
+use super::{event_id, listeners, woken};
 use crate::clock::Clocks;
 use crate::decide::new_decide_job;
 use crate::entropy::Entropy;
@@ -19,7 +19,7 @@ use crate::mirror::snapshot_of;
 use crate::reversal::REFUND;
 use crate::start::Engine;
 
-/// What an event comes to, as far as it can be said without the database.
+/// What an event comes to, as far as it can be told without the database.
 #[derive(Debug)]
 pub(crate) struct AtOnce {
     signal: String,
@@ -27,29 +27,33 @@ pub(crate) struct AtOnce {
     wakes: Vec<(&'static str, Wakes)>,
     /// What is left instead while its lane is stopped, or where this cannot be done.
     pub(crate) job: NewJob,
-    event: String,
+}
+
+/// Whether nothing has to be asked or looked for. A refund may have to be reversed; a dispute names its charge only, and
+/// whose that is must be looked for.
+pub(crate) fn can_be_at_once(event: &Event) -> bool {
+    let is_looked_for = match event.object_kind() {
+        Some("dispute") => !listeners(event).is_empty(),
+        kind => kind == Some(REFUND),
+    };
+    matches!(event.object, EventObject::Snapshot { .. }) && !is_looked_for
 }
 
 impl Engine {
-    /// Nothing where a worker must take the event; `job` is what that worker gets.
-    pub(crate) fn at_once(&self, event: &Event, job: &NewJob) -> Option<AtOnce> {
-        let EventObject::Snapshot { object, .. } = &event.object else { return None };
-        let listeners = listeners(event);
-        // A refund may have to be reversed; a dispute names its charge only, and whose that is must be looked for.
-        let looked_for = event.object_kind() == Some("dispute") && !listeners.is_empty();
-        if looked_for || event.object_kind() == Some(REFUND) {
-            return None;
+    /// Of an event that can be taken at once; `job` is what a worker gets where it is not.
+    pub(crate) fn at_once(&self, event: &Event, job: NewJob) -> AtOnce {
+        let mut wakes = Vec::new();
+        if let EventObject::Snapshot { object, .. } = &event.object {
+            let signal = Signal::Event { kind: event.occurrence(), object };
+            let heard = listeners(event).into_iter().map(|one| (one.name, (one.trigger)(&signal)));
+            wakes.extend(heard.filter(|(_, wakes)| *wakes != Wakes::Nothing));
         }
-        let signal = Signal::Event { kind: event.occurrence(), object };
-        let wakes = listeners.iter().map(|playbook| (playbook.name, (playbook.trigger)(&signal)));
-        let wakes = wakes.filter(|(_, wakes)| *wakes != Wakes::Nothing).collect();
-        Some(AtOnce {
+        AtOnce {
             signal: event.occurrence().to_owned(),
             snapshot: snapshot_of(&job.lane, event, self.inner.clocks.business()),
             wakes,
-            job: job.clone(),
-            event: event.id.as_str().to_owned(),
-        })
+            job,
+        }
     }
 }
 
@@ -83,7 +87,7 @@ pub(crate) async fn take(
     objects::put_many(tx, keyring, &snapshots, at).await?;
     for one in going.iter().filter(|one| !one.wakes.is_empty()) {
         // Nobody is woken about a change for which a thin event woke them already.
-        if events::is_read_for(tx, &one.job.lane, &one.event).await? {
+        if events::is_read_for(tx, &one.job.lane, event_id(&one.job.payload)).await? {
             continue;
         }
         for (key, opens) in woken(tx, &one.job.lane, &one.wakes).await? {

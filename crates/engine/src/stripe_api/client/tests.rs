@@ -97,3 +97,18 @@ async fn a_connected_account_that_must_slow_down_holds_up_no_other() {
         assert!(free.turn().await.is_ok());
     }
 }
+
+#[tokio::test]
+async fn a_card_number_in_a_text_of_stripes_is_seen_by_nobody() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = client("http", listener.local_addr().unwrap());
+    let answering = tokio::task::spawn_blocking(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        assert!(stream.read(&mut [0; 4_096]).unwrap() > 0);
+        let body = r#"{"id": "cus_A", "object": "customer", "description": "card 4111 1111 1111 1111"}"#;
+        write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+    });
+    let read = client.object("customer", "cus_A", Class::Action).await.unwrap().unwrap();
+    assert_eq!(read["description"], "card **** **** **** 1111");
+    answering.await.unwrap();
+}
