@@ -114,6 +114,8 @@ ids! {
     AlertId = "alert_";
     /// One thing told about an alert, by one way.
     NoticeId = "notice_";
+    /// A database that turned out to be an old or another copy.
+    RestoreId = "rst_";
 }
 
 #[cfg(test)]

@@ -97,10 +97,12 @@ pub struct Clamp {
     pub assist_role: Role,
     /// The kill switch that holds, if one does: its reason.
     pub killed: Option<String>,
+    /// Why it may have been done already without anybody here knowing: a person is asked, whoever wants it.
+    pub doubtful: Option<String>,
 }
 
 impl Verdict {
-    /// The effective verdict. Modes clamp playbooks, not people; a kill switch clamps everybody. Nothing here can turn
+    /// The effective verdict. Modes clamp playbooks, not people; a kill switch and a doubt clamp everybody. Nothing here can turn
     /// a denial into anything else, or an ask into an allow.
     #[must_use]
     pub fn clamped(&self, clamp: &Clamp, actor: &Actor, effects: &[Effect]) -> Verdict {
@@ -109,6 +111,13 @@ impl Verdict {
             effective.ruling = Ruling::Deny;
             effective.notes.push(format!("kill switch: {reason}"));
             return effective;
+        }
+        if let Some(reason) = &clamp.doubtful {
+            if self.ruling == Ruling::Allow {
+                effective.ruling = Ruling::Ask;
+                effective.requirements = vec![Requirement { role: clamp.assist_role, quorum: 1 }];
+            }
+            effective.notes.push(reason.clone());
         }
         let leaves = effects.iter().any(|effect| effect.leaves_bursar());
         if !actor.is_clamped_by_mode() || !leaves || self.ruling == Ruling::Deny {
@@ -166,7 +175,7 @@ mod tests {
             (Mode::Automate, Ask, Ask),
             (Mode::Automate, Deny, Deny),
         ] {
-            let clamp = Clamp { mode, assist_role: Role::Operator, killed: None };
+            let clamp = Clamp { mode, assist_role: Role::Operator, killed: None, doubtful: None };
             let got = verdict(policy).clamped(&clamp, &playbook(), &[Effect::MoneyIn]);
             assert_eq!(got.ruling, effective, "{mode} {policy:?}");
         }
@@ -174,7 +183,8 @@ mod tests {
 
     #[test]
     fn people_and_internal_effects_are_not_clamped_and_a_kill_switch_clamps_all() {
-        let observe = Clamp { mode: Mode::Observe, assist_role: Role::Operator, killed: None };
+        let observe =
+            Clamp { mode: Mode::Observe, assist_role: Role::Operator, killed: None, doubtful: None };
         assert_eq!(
             verdict(Ruling::Allow).clamped(&observe, &Actor::Engine, &[Effect::MoneyOut]).ruling,
             Ruling::Allow
@@ -188,6 +198,28 @@ mod tests {
             verdict(Ruling::Allow).clamped(&killed, &Actor::Engine, &[Effect::Internal]).ruling,
             Ruling::Deny
         );
+    }
+
+    #[test]
+    fn what_may_have_been_done_already_is_asked_about_whoever_wants_it() {
+        use Ruling::{Allow, Ask, Deny, Observe};
+        let clamp = |mode| Clamp {
+            mode,
+            assist_role: Role::Operator,
+            killed: None,
+            doubtful: Some("it was done".to_owned()),
+        };
+        for (actor, mode, policy, effective) in [
+            (Actor::Engine, Mode::Automate, Allow, Ask),
+            (Actor::Engine, Mode::Automate, Deny, Deny),
+            (playbook(), Mode::Automate, Allow, Ask),
+            (playbook(), Mode::Assist, Allow, Ask),
+            (playbook(), Mode::Observe, Allow, Observe),
+        ] {
+            let got = verdict(policy).clamped(&clamp(mode), &actor, &[Effect::MoneyOut]);
+            assert_eq!(got.ruling, effective, "{actor:?} {mode} {policy:?}");
+            assert_eq!(got.notes[0], "it was done");
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use bursar_store::people::{self, Person};
 use bursar_store::proposals::{self, Proposal};
 use bursar_store::seal::Keyring;
 use bursar_store::timeline::{self, NewEntry};
-use bursar_store::{Db, Tx};
+use bursar_store::{Db, Tx, restores};
 use futures_util::FutureExt as _;
 use serde_json::json;
 
@@ -63,6 +63,9 @@ impl Engine {
             return Err(Error::Clock(why));
         }
         let mut db = self.inner.store.read().await?;
+        if restores::is_unknown(&mut db).await? {
+            return Err(Error::Restored);
+        }
         let approval = approvals::get(&mut db, &cast.approval).await?;
         let approval = approval.ok_or_else(|| Error::not_found("approval", cast.approval.as_str()))?;
         let keyring = self.inner.store.keyring().clone();

@@ -85,6 +85,19 @@ pub(crate) async fn give_back(tx: &mut Tx, lane: &str, execution: &ExecutionId) 
     }
 }
 
+/// Takes from its day what an action took that no execution here stands for.
+pub(crate) async fn take(
+    tx: &mut Tx,
+    settings: &Settings,
+    lane: &str,
+    action: &Action,
+    at: BusinessTime,
+) -> Result<()> {
+    let budget = Budget { settings, lane, action, at };
+    let taken = Reserved { day: budget.day(), taken: budget.costs() };
+    count(tx, lane, &taken, 1).await
+}
+
 async fn count(tx: &mut Tx, lane: &str, reserved: &Reserved, sign: i64) -> Result<()> {
     for (name, money) in &reserved.taken {
         let counter = Counter { lane, name, day: &reserved.day, currency: money.currency.as_str() };

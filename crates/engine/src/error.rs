@@ -36,6 +36,11 @@ pub enum Error {
     /// What the clock says cannot be: nothing leaves until it is right.
     #[error("the clock cannot be trusted ({0}); nothing is sent until it is right")]
     Clock(String),
+    /// The database is a copy that does not know everything that was done: nothing leaves until a person has cleared it.
+    #[error(
+        "the database is a restored copy: nothing is decided before it was compared with Stripe, or sent before it was cleared (bursar db reconcile)"
+    )]
+    Restored,
     /// A rule of ours is broken: the case is parked for a person, nothing is guessed.
     #[error("broken invariant: {0}")]
     Broken(String),
@@ -67,6 +72,7 @@ impl Error {
             Error::StripeRefused { status: 401 | 403, .. } | Error::PermissionMissing { .. } => {
                 Fate::Wait { after: KEY_LOOK_EVERY, counts: false }
             }
+            Error::Restored => Fate::Wait { after: RESTORED_LOOK_EVERY, counts: false },
             Error::Clock(_) => Fate::Wait { after: CLOCK_LOOK_EVERY, counts: false },
             Error::Store(
                 bursar_store::Error::Busy(_) | bursar_store::Error::Full(_) | bursar_store::Error::Closing,
@@ -111,6 +117,9 @@ const KEY_REFUSED: &str = "Stripe refused a read with 401";
 
 /// How often work that waits for a right clock is tried.
 const CLOCK_LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// How often work that waits for a restored copy to be cleared is tried.
+const RESTORED_LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// How often work that Stripe's key does not allow is tried.
 const KEY_LOOK_EVERY: Duration = Duration::from_mins(1);

@@ -21,6 +21,7 @@ use bursar_store::cases::{self, Case};
 use bursar_store::executions::{self, Execution};
 use bursar_store::jobs::Job;
 use bursar_store::proposals::{self, Proposal};
+use bursar_store::restores;
 
 use crate::crash_point::CrashPoint;
 use crate::start::Engine;
@@ -54,6 +55,7 @@ impl Engine {
         let case = cases::get(&mut db, keyring, &proposal.case).await?;
         let case = case.ok_or_else(|| Error::not_found("case", proposal.case.as_str()))?;
         let execution = executions::of_proposal(&mut db, keyring, &id).await?;
+        let restored = restores::is_open(&mut db).await?;
         drop(db);
         // In doubt is looked at again when a person asks for it; everything else that ended stays ended.
         if !matches!(proposal.state, ProposalState::Approved | ProposalState::InDoubt) {
@@ -64,6 +66,11 @@ impl Engine {
             return Err(Error::Clock(why));
         }
         let task = Task { job, proposal, case };
+        // Before an intent is written: the guard facts may have changed by this very action, which the copy forgot.
+        let leaves = task.proposal.content.action.effects().iter().any(|effect| effect.leaves_bursar());
+        if restored && leaves && execution.is_none() {
+            return Err(Error::Restored);
+        }
         match execution {
             None => match self.intend(&task).await? {
                 Some(execution) => {

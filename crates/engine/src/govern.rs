@@ -9,8 +9,9 @@ use bursar_domain::mode::Mode;
 use bursar_domain::role::Role;
 use bursar_domain::verdict::{Clamp, Verdict};
 use bursar_policy::{PolicySet, Question};
-use bursar_store::{Db, modes};
+use bursar_store::{Db, modes, restores};
 
+use crate::restored::STOPPED;
 use crate::start::Engine;
 use crate::{Error, Result};
 
@@ -68,18 +69,40 @@ async fn clamp(db: &mut Db, motion: Motion<'_>, standing: &Standing) -> Result<C
     let scopes = scopes(&lane, motion.actor);
     let killed = modes::killed(db).await?.into_iter().find(|(scope, _)| scopes.contains(scope));
     Ok(Clamp {
+        doubtful: doubtful(db, &lane, motion).await?,
         mode,
         assist_role: standing.assist_role,
         killed: killed.map(|(scope, reason)| format!("{scope}: {reason}")),
     })
 }
 
-/// The kill switch that stops an actor on a lane, and why it was thrown.
+/// Why a person is asked whatever policy says: it may have been done before a copy of the database was put back.
+async fn doubtful(db: &mut Db, lane: &str, motion: Motion<'_>) -> Result<Option<String>> {
+    Ok(match motion.action {
+        Action::SendMail(_) if restores::is_open(db).await? => {
+            Some("the database is a restored copy: this letter may have been sent before".to_owned())
+        }
+        Action::RefundCharge { charge, .. } => {
+            let lost = restores::lost_on(db, lane, charge.as_str()).await?;
+            lost.first().map(|lost| {
+                let what = lost.object_id.as_deref().unwrap_or("something");
+                format!("{what} was done to it before a copy of the database was put back that knows nothing of that")
+            })
+        }
+        _ => None,
+    })
+}
+
+/// What stops an actor on a lane, and why: a restored copy that nobody has cleared, or a kill switch.
 pub(crate) async fn stopped(
     db: &mut Db,
     lane: &str,
     actor: &Actor,
 ) -> bursar_store::Result<Option<(String, String)>> {
+    if restores::is_open(db).await? {
+        let (scope, reason) = STOPPED;
+        return Ok(Some((scope.to_owned(), reason.to_owned())));
+    }
     let scopes = scopes(lane, actor);
     Ok(modes::killed(db).await?.into_iter().find(|(scope, _)| scopes.contains(scope)))
 }

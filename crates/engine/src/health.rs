@@ -12,6 +12,7 @@ use crate::cards::rfc3339;
 use crate::history::HistoryHealth;
 use crate::lanes::Open;
 use crate::poll::gap_document;
+use crate::restored::{self, Restored};
 use crate::start::Engine;
 
 /// Holes that the health of an installation names.
@@ -75,6 +76,8 @@ pub struct Health {
     pub history: HistoryHealth,
     /// What operators were told, and whether it gets through.
     pub alerts: AlertsHealth,
+    /// The database is a copy that nobody has cleared: nothing leaves meanwhile.
+    pub restored: Option<Restored>,
 }
 
 impl Engine {
@@ -123,6 +126,7 @@ impl Engine {
             mail: self.inner.settings.mail.is_some(),
             history: crate::history::health(&mut db).await?,
             alerts: alerts::health(&mut db, self.inner.settings.alerts.as_ref(), machine.micros()).await?,
+            restored: restored::standing(&mut db).await?,
         })
     }
 

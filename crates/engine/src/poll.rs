@@ -29,7 +29,7 @@ const OVERLAP_S: i64 = 300;
 const WINDOW_S: i64 = 86_400;
 const EVENTS_MAX: usize = 1_000;
 /// Stripe keeps events this long.
-const KEPT_S: i64 = 30 * 86_400;
+pub(crate) const KEPT_S: i64 = 30 * 86_400;
 
 /// How soon a node notices that polling is its own now.
 const NOT_OURS: Duration = Duration::from_secs(1);
@@ -185,7 +185,7 @@ async fn newest_event_s(open: &Open) -> Result<Option<i64>> {
 }
 
 /// Fetches `[from_s, to_s)` in windows and keeps what is new.
-async fn fetch(
+pub(crate) async fn fetch(
     engine: &Engine,
     open: &Open,
     from_s: i64,
@@ -216,7 +216,7 @@ async fn fetch(
 }
 
 /// An event that was not held before.
-struct Fresh {
+pub(crate) struct Fresh {
     created_s: i64,
     kind: String,
 }

@@ -305,18 +305,6 @@ impl Engine {
         }))
     }
 
-    /// Checks the whole audit; one check at a time, for it reads everything at one moment.
-    pub async fn verify_audit(&self) -> Result<audit::Report> {
-        let Ok(_alone) = self.inner.verifying.try_lock() else {
-            return Err(Error::Unavailable {
-                on: "the check of the audit",
-                why: "another one is under way".to_owned(),
-                after: std::time::Duration::from_secs(10),
-            });
-        };
-        Ok(audit::verify(&mut self.inner.store.read().await?).await?)
-    }
-
     pub async fn dead_letters(&self, limit: i64) -> Result<Page> {
         let rows = jobs::dead(&mut self.inner.store.read().await?, limit + 1).await?;
         Ok(page(rows, limit, |row| {

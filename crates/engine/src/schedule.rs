@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bursar_store::jobs::{self, Claim, Clock, Counts, Job};
-use bursar_store::{Tx, modes};
+use bursar_store::{Tx, modes, restores};
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -137,8 +137,12 @@ async fn claim(engine: &Engine, slots: &Semaphore) -> Result<Claimed> {
     }
     let (business_now, machine_now) =
         (engine.inner.clocks.business().micros(), engine.inner.clocks.machine().micros());
-    let due = jobs::any_due(&mut engine.inner.store.read().await?, business_now, machine_now).await?;
-    if !due {
+    let mut db = engine.inner.store.read().await?;
+    let due = jobs::any_due(&mut db, business_now, machine_now).await?;
+    // What a restored copy holds as open may have been carried out: nothing ends or begins before that is known.
+    let unknown = due && restores::is_unknown(&mut db).await?;
+    drop(db);
+    if !due || unknown {
         return Ok(Claimed::default());
     }
     let lease_us = i64::try_from(LEASE.as_micros()).unwrap_or(i64::MAX);

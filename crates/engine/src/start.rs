@@ -68,6 +68,7 @@ impl Engine {
         let entropy = Entropy::default();
         let installation = own_installation(&store, &entropy, &clocks).await?;
         let installation = separated(&store, &entropy, &clocks, &settings, installation).await?;
+        crate::restored::compare(&store, &clocks, &entropy).await?;
         let latest = Latest::recorded(&store).await?;
         let policy = PolicySet::load(&settings.policies).map_err(|errors| {
             Error::invalid("policies", errors.first().map(ToString::to_string).unwrap_or_default())
@@ -113,6 +114,7 @@ impl Engine {
                 .await
                 .map_err(store_error)?;
         }
+        self.take_stock().await?;
         crate::nodes::start(self).await?;
         for connection in &self.inner.settings.connections {
             if let Err(error) = self.inner.lanes.connect(&self.inner.store, connection).await {
@@ -126,6 +128,8 @@ impl Engine {
         }
         self.spawn(Box::pin(crate::schedule::run(self.clone()))).await;
         self.spawn(seal_forever(self.clone())).await;
+        self.spawn(crate::restored::keep_anchor(self.clone())).await;
+        self.spawn(crate::restored::look_forever(self.clone())).await;
         self.spawn(crate::submit::portal::forget_links(self.clone())).await;
         crate::alerts::start(self).await;
         Ok(())
@@ -159,6 +163,7 @@ impl Engine {
                 tracing::warn!(%error, "the last audit entries stay unsealed until the next start");
             }
         }
+        crate::restored::settle_anchor(self).await;
         crate::nodes::leave(self).await;
     }
 

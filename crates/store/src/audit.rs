@@ -10,7 +10,7 @@ use bursar_domain::audit::{Commitment, Entry, GENESIS, chain_hash};
 use bursar_domain::id::AuditId;
 use serde_json::Value as Json;
 
-pub use verify::{Finding, Report, verify};
+pub use verify::{Finding, Report, verify, verify_against};
 
 use crate::{Db, Error, Result, Row, Tx, params};
 

@@ -392,6 +392,20 @@ pub async fn caused_by(db: &mut Db, lane: &str, request_key: &str) -> Result<Opt
     rows.first().map(Stored::from_row).transpose()
 }
 
+/// All of them, the first one first.
+pub async fn all_caused_by(db: &mut Db, lane: &str, request_key: &str) -> Result<Vec<Stored>> {
+    let sql = select("WHERE lane = $1 AND request_key = $2 ORDER BY created_s");
+    db.built(sql, params![lane, request_key]).await?.iter().map(Stored::from_row).collect()
+}
+
+/// The idempotency keys of ours under which something happened on a lane since a second, whether they are known or not.
+pub async fn our_keys_since(db: &mut Db, lane: &str, since_s: i64) -> Result<Vec<String>> {
+    let sql = "SELECT request_key FROM events
+               WHERE lane = $1 AND request_key >= 'bursar_' AND request_key < 'bursar`' AND created_s >= $2
+               GROUP BY request_key ORDER BY request_key";
+    db.all(sql, params![lane, since_s]).await?.iter().map(|row| row.text("request_key")).collect()
+}
+
 /// What became of the object that a thin event refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resolved {

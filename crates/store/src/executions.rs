@@ -118,6 +118,21 @@ pub async fn mark_not_sent(tx: &mut Tx, id: &ExecutionId) -> Result<()> {
     tx.execute_one("nothing was counted as sent", sql, params![id.as_str()]).await
 }
 
+/// The copy that this database is does not know what became of it: from here on it is in doubt, and counts as sent.
+pub async fn doubt(
+    tx: &mut Tx,
+    id: &ExecutionId,
+    sent_at: BusinessTime,
+    now: BusinessTime,
+    code: &str,
+) -> Result<()> {
+    let sql = "UPDATE executions SET sends = sends + 1, maybe_sent = maybe_sent + 1, first_sent_at = $1, state = 'in_doubt',
+                   outcome_at = $2, outcome_code = $3, waiting_for = NULL
+               WHERE id = $4 AND maybe_sent = 0 AND state IN ('intent', 'unknown')";
+    let row = params![sent_at.micros(), now.micros(), code, id.as_str()];
+    tx.execute_one("something is known of it", sql, row).await
+}
+
 /// Notes what it holds of a day's budget.
 pub async fn reserve(tx: &mut Tx, id: &ExecutionId, reserved: &Reserved) -> Result<()> {
     let text =

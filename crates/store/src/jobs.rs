@@ -399,6 +399,12 @@ pub struct Depth {
     pub oldest_due: Option<i64>,
 }
 
+/// Events, and decisions about them, that were not come to yet.
+pub async fn events_waiting(db: &mut Db) -> Result<i64> {
+    let sql = "SELECT COUNT(*) FROM jobs WHERE state IN ('queued', 'leased') AND kind IN ('event', 'thin_event', 'decide')";
+    db.number(sql, &[]).await
+}
+
 pub async fn depth(db: &mut Db, business_now: i64, machine_now: i64) -> Result<Depth> {
     let sql = "SELECT COUNT(*) FILTER (WHERE state = 'leased') AS leased,
                       COUNT(*) FILTER (WHERE state = 'dead') AS dead,

@@ -2,10 +2,13 @@
 //! database, in its own savepoint, answered after its group is on disk. Nobody outside holds a transaction.
 
 pub mod alerts;
+pub mod anchor;
 pub mod approvals;
 pub mod audit;
+pub mod backup;
 pub mod budgets;
 pub mod cases;
+pub mod check;
 pub mod decisions;
 pub mod dialect;
 pub mod events;
@@ -23,6 +26,7 @@ pub mod pollers;
 pub mod proposals;
 pub mod quarantine;
 pub mod request_keys;
+pub mod restores;
 #[cfg(feature = "scratch")]
 pub mod scratch;
 pub mod seal;

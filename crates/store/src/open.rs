@@ -1,9 +1,9 @@
 //! Opening a store: the lock on the data directory, migrations, the master key, readers and writers.
 
-mod master_key;
-mod migrate;
+pub(crate) mod master_key;
+pub(crate) mod migrate;
 mod postgres;
-mod sqlite;
+pub(crate) mod sqlite;
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
@@ -18,6 +18,7 @@ use crate::seal::Keyring;
 use crate::writer::{self, Typed, Unit};
 use crate::{Error, Result};
 
+pub use migrate::{Migration, MigrationState};
 pub(crate) use postgres::acquire;
 pub use sqlite::database_path;
 
@@ -35,13 +36,20 @@ pub struct Options {
     pub postgres: Option<PostgresUrl>,
     /// What all nodes of an installation share; nothing to keep it in the data directory.
     pub master_key: Option<MasterKey>,
+    /// The file that remembers where the audit chain had come to; nothing to keep it in the data directory.
+    pub anchor: Option<PathBuf>,
 }
 
 impl Options {
     /// `SQLite` in a data directory that no other process uses.
     pub fn sqlite(data_dir: impl Into<PathBuf>, node: impl Into<String>) -> Self {
         let (data_dir, node) = (data_dir.into(), node.into());
-        Self { data_dir, node, readers: 8, postgres: None, master_key: None }
+        Self { data_dir, node, readers: 8, postgres: None, master_key: None, anchor: None }
+    }
+
+    /// Where the anchor lies.
+    pub fn anchor_path(&self) -> PathBuf {
+        self.anchor.clone().unwrap_or_else(|| self.data_dir.join(crate::anchor::FILE))
     }
 }
 
@@ -70,6 +78,7 @@ pub struct Store {
     node: Arc<str>,
     predecessor: Option<Arc<str>>,
     data_dir: Arc<Path>,
+    anchor: Arc<Path>,
     // Held as long as any handle lives.
     _lock: Option<Arc<File>>,
 }
@@ -117,6 +126,7 @@ impl Store {
             writer: sender,
             keyring,
             predecessor: predecessor(&options),
+            anchor: options.anchor_path().into(),
             node: options.node.into(),
             data_dir: options.data_dir.into(),
             _lock: Some(Arc::new(lock)),
@@ -139,8 +149,14 @@ impl Store {
             node: "reader".into(),
             predecessor: None,
             data_dir: options.data_dir.as_path().into(),
+            anchor: options.anchor_path().into(),
             _lock: None,
         })
+    }
+
+    /// The migrations that this version knows, and which of them the database has. One that has more is refused.
+    pub async fn migrations(&self) -> Result<Vec<Migration>> {
+        migrate::all(&mut self.readers.get().await?).await
     }
 
     /// A connection to read with.
@@ -184,6 +200,11 @@ impl Store {
         &self.data_dir
     }
 
+    /// Where the anchor of the audit lies.
+    pub fn anchor_path(&self) -> &Path {
+        &self.anchor
+    }
+
     pub fn database(&self) -> Database {
         match self.readers {
             Readers::Sqlite(_) => Database::Sqlite,
@@ -206,7 +227,7 @@ fn predecessor(options: &Options) -> Option<Arc<str>> {
     (!name.is_empty() && name != options.node).then(|| name.into())
 }
 
-fn full(path: &Path, error: &std::io::Error) -> Error {
+pub(crate) fn full(path: &Path, error: &std::io::Error) -> Error {
     Error::Full(format!("{}: {error}", path.display()))
 }
 
@@ -217,7 +238,7 @@ pub fn is_owned(data_dir: &Path) -> bool {
 }
 
 /// One process owns the data directory; the lock goes with the process, however it ends.
-fn take_lock(data_dir: &Path) -> Result<File> {
+pub(crate) fn take_lock(data_dir: &Path) -> Result<File> {
     let path = data_dir.join(LOCK);
     let file = OpenOptions::new()
         .create(true)

@@ -276,6 +276,22 @@ pub async fn cases_in_doubt(db: &mut Db, limit: i64) -> Result<Vec<CaseId>> {
     rows.iter().map(|row| row.parse("proposals", "case_id", |text| text.parse().ok())).collect()
 }
 
+/// What people were asked or have agreed to and that has not ended, each with its verb.
+pub async fn waiting(db: &mut Db) -> Result<Vec<(ProposalId, String)>> {
+    let sql =
+        "SELECT id, verb FROM proposals WHERE state IN ('asking', 'approved') ORDER BY state, settled_at, id";
+    let rows = db.all(sql, &[]).await?;
+    rows.iter()
+        .map(|row| Ok((row.parse("proposals", "id", |text| text.parse().ok())?, row.text("verb")?)))
+        .collect()
+}
+
+/// How many are in doubt for a reason.
+pub async fn in_doubt_because(db: &mut Db, code: &str) -> Result<i64> {
+    let sql = "SELECT COUNT(*) FROM proposals WHERE state = 'in_doubt' AND settled_why = $1";
+    db.number(sql, params![code]).await
+}
+
 /// How many there are in each state since a time, for rates.
 pub async fn counts(db: &mut Db) -> Result<Vec<(String, i64)>> {
     let sql = "SELECT state, COUNT(*) AS n FROM proposals GROUP BY state";

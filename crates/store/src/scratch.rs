@@ -1,5 +1,6 @@
 //! A database of its own for each test, on either kind. For tests only.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -53,6 +54,64 @@ impl Scratch {
         let options = server().options([("search_path", schema_of(self.path()))]);
         options.connect().await.expect("the server to test on answers")
     }
+}
+
+/// Copies of a whole database.
+impl Scratch {
+    /// One moment of it, while it is in use; known by the name that is answered.
+    ///
+    /// # Panics
+    /// Where there is nothing to be copied.
+    pub async fn keep_copy(&self, name: &str) -> String {
+        if self.database == Database::Sqlite {
+            let target = self.path().join(format!("{name}.db"));
+            let made = crate::backup::write(self.path(), &target).await.expect("a copy can be made");
+            assert!(made.problems.is_empty(), "{:?}", made.problems);
+            return target.display().to_string();
+        }
+        let (schema, mut admin) = (schema_of(self.path()), self.postgres().await);
+        let copy = format!("{schema}_{name}");
+        let mut sql = format!("BEGIN ISOLATION LEVEL REPEATABLE READ; CREATE SCHEMA {copy};");
+        for table in tables(&mut admin, &schema).await {
+            let _ = write!(sql, "CREATE TABLE {copy}.{table} AS TABLE {schema}.{table};");
+        }
+        sql.push_str("COMMIT");
+        admin.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.expect("a copy can be made");
+        copy
+    }
+
+    /// Puts it in the place of the database, which nobody uses any more.
+    ///
+    /// # Panics
+    /// Where somebody does.
+    pub async fn put_back(&self, copy: &str) {
+        if self.database == Database::Sqlite {
+            let options = self.options("restorer");
+            let restoring = loop {
+                match crate::backup::Restoring::begin(&options, Path::new(copy)) {
+                    Err(crate::Error::InUse(_)) => tokio::task::yield_now().await,
+                    begun => break begun.expect("the copy is there"),
+                }
+            };
+            restoring.finish("before").await.expect("the copy can be put back");
+            return;
+        }
+        let (schema, mut admin) = (schema_of(self.path()), self.postgres().await);
+        let mut sql = "BEGIN;".to_owned();
+        for table in tables(&mut admin, &schema).await {
+            let _ = write!(
+                sql,
+                "TRUNCATE {schema}.{table}; INSERT INTO {schema}.{table} SELECT * FROM {copy}.{table};"
+            );
+        }
+        sql.push_str("COMMIT");
+        admin.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.expect("the copy can be put back");
+    }
+}
+
+async fn tables(admin: &mut PgConnection, schema: &str) -> Vec<String> {
+    let sql = "SELECT CAST(tablename AS TEXT) FROM pg_tables WHERE schemaname = $1 ORDER BY 1";
+    sqlx::query_scalar(sql).bind(schema).fetch_all(admin).await.expect("the server to test on answers")
 }
 
 fn server() -> PgConnectOptions {

@@ -11,7 +11,7 @@ use super::{Outcome, Task, receipt};
 use crate::lanes::Open;
 use crate::start::Engine;
 use crate::stripe_api::Class;
-use crate::{Error, Result};
+use crate::{Error, Result, restored};
 
 /// What a look came to.
 #[derive(Clone, Debug)]
@@ -54,6 +54,10 @@ impl Engine {
             }
             Action::SendMail(_) if execution.outcome_code.as_deref() == Some("possibly_sent") => {
                 Ok(Found::Unknowable { why: "a mail server cannot be asked what it holds".to_owned() })
+            }
+            Action::SendMail(_) if execution.outcome_code.as_deref() == Some(restored::CODE) => {
+                let why = "it may have gone out before a copy of the database was put back";
+                Ok(Found::Unknowable { why: why.to_owned() })
             }
             // Counted as sent, and the process died: SMTP may have gone through or not.
             Action::SendMail(_) if execution.outcome_code.is_none() => Ok(Found::Unknowable {

@@ -28,6 +28,7 @@ mod modes;
 mod outages;
 mod recovery;
 mod refunds;
+mod restored;
 mod reversals;
 mod scene;
 mod sellers;

@@ -27,6 +27,7 @@ mod nodes;
 mod outages;
 mod recovery;
 mod refunds;
+mod restored;
 mod reversals;
 mod scene;
 mod sellers;

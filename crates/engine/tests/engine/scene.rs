@@ -150,6 +150,27 @@ impl Scene {
         self.begin_again(Some(point)).await.expect("a place was named")
     }
 
+    /// Waits until the process that was killed has let go of everything.
+    pub async fn gone(&self) {
+        while bursar_store::open::is_owned(self.place.path()) {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// One moment of the database, while it is in use.
+    pub async fn keep_copy(&self) -> String {
+        self.place.keep_copy("copy").await
+    }
+
+    /// The process dies, a copy is put in the place of its database, and another process opens that.
+    pub async fn put_back(&mut self, copy: &str) {
+        self.kill();
+        self.gone().await;
+        self.place.put_back(copy).await;
+        self.begin_again(None).await;
+        self.reader = Store::open_read_only(&self.place.options("look")).await.unwrap();
+    }
+
     /// Another process that does not come up, and why.
     pub async fn refused_restart(&mut self) -> Error {
         self.kill();

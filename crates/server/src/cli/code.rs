@@ -71,6 +71,9 @@ codes! {
     CannotStart = "BUR-SYS-006", Failed;
     AlertUndelivered = "BUR-SYS-007", Failed;
     AuditBroken = "BUR-AUD-001", Failed;
+    DatabaseUnsound = "BUR-DB-001", Failed;
+    OwnTools = "BUR-DB-002", Failed;
+    CopyUnusable = "BUR-DB-003", Failed;
     SimulatorUnreachable = "BUR-SIM-001", Failed;
 }
 

@@ -16,6 +16,7 @@ pub mod code;
 mod completion;
 mod config_command;
 mod connect;
+mod db;
 pub mod demo;
 mod doctor;
 mod events;
@@ -133,6 +134,9 @@ pub enum Command {
     /// What happened, in a chain that can be checked offline
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// The database: upgrade, copies, checks
+    #[command(subcommand)]
+    Db(db::DbCommand),
     /// Stripe's events as received
     #[command(subcommand)]
     Events(events::EventsCommand),
@@ -182,6 +186,7 @@ impl Command {
             Command::Case(command) => case::run(command, session),
             Command::Refund(command) => refund::run(command, session),
             Command::Audit(command) => audit::run(command, session),
+            Command::Db(command) => db::run(command, session),
             Command::Events(command) => events::run(command, session),
             Command::Alerts(command) => alerts::run(command, session),
             Command::Backfill(args) => backfill::run(&args, session),

@@ -41,7 +41,9 @@ impl Session {
         if config::is_elsewhere(&options, &self.environment).map_err(|errors| self.all_but_last(errors))? {
             return self.config(Vec::new())?.store_options(node.to_owned());
         }
-        Ok(bursar_store::Options::sqlite(self.data_dir()?, node))
+        let anchor =
+            config::anchor_file(&options, &self.environment).map_err(|errors| self.all_but_last(errors))?;
+        Ok(bursar_store::Options { anchor, ..bursar_store::Options::sqlite(self.data_dir()?, node) })
     }
 
     /// Where an installation that is being made will keep its data: what its file says if it has one already.

@@ -35,7 +35,7 @@ use crate::cli::failure::Failure;
 pub use check::nearest;
 pub use environment::Environment;
 pub use origin::Origin;
-pub use read::{data_dir, is_elsewhere, load, names_installation, new_data_dir};
+pub use read::{anchor_file, data_dir, is_elsewhere, load, names_installation, new_data_dir};
 pub use secret::{KeptIn, Secret};
 pub use settings::{Settings, Stripe, Telemetry};
 
@@ -89,6 +89,7 @@ impl Config {
         Ok(bursar_store::Options {
             postgres,
             master_key,
+            anchor: storage.anchor.clone(),
             ..bursar_store::Options::sqlite(&self.data_dir, node)
         })
     }

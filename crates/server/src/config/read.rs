@@ -61,6 +61,21 @@ pub fn is_elsewhere(options: &CliOptions, environment: &Environment) -> Result<b
     Ok(is_postgres(&tree))
 }
 
+/// The anchor of the audit, where the configuration gives it a place of its own; judges nothing else.
+pub fn anchor_file(options: &CliOptions, environment: &Environment) -> Result<Option<PathBuf>, ConfigErrors> {
+    let found = find_file(options, environment).filter(|path| path.is_file());
+    let mut tree = match &found {
+        Some(path) => file::read(path)?,
+        None => Node::table(Origin::Default),
+    };
+    anchor(&mut tree, found.as_deref().and_then(Path::parent).unwrap_or(Path::new("")));
+    variables::lay_over(&mut tree, environment, ConfigSchema::new().root());
+    Ok(match tree.get(&["storage", "anchor"]) {
+        Some(Node { kind: super::node::Kind::Text(path), .. }) => Some(PathBuf::from(path)),
+        _ => None,
+    })
+}
+
 /// The same for an installation that is being made: no file is looked for, and one that is named need not exist.
 pub fn new_data_dir(options: &CliOptions, environment: &Environment) -> Result<PathBuf, ConfigErrors> {
     data_dir_by(options.config.as_deref(), options, environment)
@@ -100,9 +115,11 @@ fn anchor(tree: &mut Node, folder: &Path) {
         let origin = tree.get(&["storage", "url"]).map_or(Origin::Default, |node| node.origin.clone());
         tree.set(&["storage", "url"], Node::text(format!("sqlite://{}", folder.join(url).display()), origin));
     }
-    if let Some(Node { kind: super::node::Kind::Text(dir), origin }) = tree.get(&["policies", "dir"]) {
-        let node = Node::text(folder.join(dir).display().to_string(), origin.clone());
-        tree.set(&["policies", "dir"], node);
+    for keys in [["policies", "dir"], ["storage", "anchor"]] {
+        if let Some(Node { kind: super::node::Kind::Text(path), origin }) = tree.get(&keys) {
+            let node = Node::text(folder.join(path).display().to_string(), origin.clone());
+            tree.set(&keys, node);
+        }
     }
 }
 

@@ -66,6 +66,10 @@ pub struct Storage {
     /// `master.key` in the data directory.
     #[serde(default)]
     pub master_key: Option<Secret>,
+    /// The file that remembers, outside the database, where the audit chain had come to: by it a restored copy is noticed.
+    /// Without it, `anchor.json` in the data directory.
+    #[serde(default)]
+    pub anchor: Option<PathBuf>,
 }
 
 /// One Stripe account.

@@ -108,6 +108,7 @@ fn gauges(health: &bursar_engine::Health) {
     many("bursar_kill_switches", health.kill_switches.len());
     many("bursar_alerts_open", health.alerts.open.len());
     many("bursar_alert_ways_failing", health.alerts.failing.len());
+    set("bursar_restored_copy", i64::from(health.restored.is_some()));
 }
 
 #[cfg(test)]

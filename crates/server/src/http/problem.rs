@@ -123,6 +123,10 @@ impl From<Error> for Problem {
                     format!("{message}; nothing was counted"),
                 )
             },
+            Error::Restored => Self {
+                retry_after_s: Some(60),
+                ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "restored_copy", message)
+            },
             Error::Stopping
             | Error::Store(
                 bursar_store::Error::Busy(_) | bursar_store::Error::Full(_) | bursar_store::Error::Closing,

@@ -5,6 +5,10 @@ use bursar_engine::Health;
 /// Each thing that somebody must look at, as the middle of a sentence. Nothing when all is well.
 pub fn troubles(health: &Health) -> Vec<String> {
     let mut troubles: Vec<String> = Vec::new();
+    if let Some(restored) = &health.restored {
+        troubles
+            .push(format!("{}: nothing leaves until it is cleared (bursar db reconcile)", restored.words));
+    }
     if let Some(why) = &health.clock {
         troubles.push(format!("{why}: nothing is sent until it is right"));
     }

@@ -7,12 +7,13 @@ use bursar_domain::audit::{Entry, GENESIS, chain_hash};
 use serde::Serialize;
 
 use super::rows::{self, Table};
+use crate::anchor::{self, Anchor, Fit};
 use crate::{Db, Error, Result, Row, params};
 
 /// The first thing that is off.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// `chain`, `row`, `writer` or `entry`.
+    /// `chain`, `row`, `writer`, `entry` or `anchor`.
     pub what: &'static str,
     pub seq: Option<i64>,
     pub entry: Option<String>,
@@ -28,6 +29,8 @@ pub struct Report {
     pub unsealed: i64,
     pub rows: i64,
     pub head: String,
+    /// The entry that the anchor names, where there was one to compare with.
+    pub anchor: Option<i64>,
     pub first_bad: Option<Finding>,
 }
 
@@ -36,13 +39,19 @@ const PAGE: i64 = 1_000;
 /// Reads the chain from its start, all of it at one moment. Stops at the first finding: everything after it rests on
 /// nothing.
 pub async fn verify(db: &mut Db) -> Result<Report> {
+    verify_against(db, None).await
+}
+
+/// The same, and whether the chain still holds the entry that an anchor names: one that was cut off at its end is sound in
+/// itself. The anchor must have been read before this begins.
+pub async fn verify_against(db: &mut Db, anchor: Option<&Anchor>) -> Result<Report> {
     db.begin_reading().await?;
-    let report = verify_now(db).await;
+    let report = verify_now(db, anchor).await;
     db.command("ROLLBACK").await?;
     report
 }
 
-async fn verify_now(db: &mut Db) -> Result<Report> {
+async fn verify_now(db: &mut Db, anchor: Option<&Anchor>) -> Result<Report> {
     let mut walk = Walk { head: GENESIS.to_owned(), ..Walk::default() };
     let mut first_bad = None;
     'pages: loop {
@@ -67,14 +76,31 @@ async fn verify_now(db: &mut Db) -> Result<Report> {
         let later = unsealed_words(db).await?;
         first_bad = check_rows(db, &walk, &later).await?;
     }
+    if let (None, Some(anchor)) = (&first_bad, anchor) {
+        first_bad = unanchored(anchor, anchor::compare(db, anchor).await?, walk.seq);
+    }
     Ok(Report {
         ok: first_bad.is_none(),
+        anchor: anchor.map(|anchor| anchor.seq),
         entries: walk.seq,
         unsealed,
         rows: i64::try_from(walk.rows.len()).unwrap_or(i64::MAX),
         head: walk.head,
         first_bad,
     })
+}
+
+fn unanchored(anchor: &Anchor, fit: Fit, head: i64) -> Option<Finding> {
+    let seq = anchor.seq;
+    let detail = match fit {
+        Fit::Fits => return None,
+        Fit::Behind => {
+            format!("the newest entries are missing: the chain ends at {head}, and had come to {seq}")
+        }
+        Fit::OtherChain => format!("entry {seq} is another one than the anchor file names"),
+        Fit::OtherInstallation => "the anchor file is another installation's".to_owned(),
+    };
+    Some(Finding { what: "anchor", seq: Some(seq), entry: None, table: None, key: None, detail })
 }
 
 /// An entry as its row has it. What stands beside the body is there to be searched by and must say the same.

@@ -9,7 +9,7 @@ use bursar_domain::canonical::hash_hex;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::{Options, full};
-use crate::dialect::Tx;
+use crate::dialect::{Db, Tx};
 use crate::{Error, Result, params};
 
 /// Thirty-two bytes that are never shown.
@@ -61,13 +61,24 @@ pub(super) async fn of_installation(tx: &mut Tx, options: &Options) -> Result<[u
 }
 
 /// The key, which has to be there.
-pub(super) fn existing(options: &Options) -> Result<[u8; 32]> {
+pub(crate) fn existing(options: &Options) -> Result<[u8; 32]> {
     let missing = || Error::Unsealable(path(&options.data_dir).display().to_string());
     held(options)?.map(|key| key.0).ok_or_else(missing)
 }
 
-async fn fingerprint(tx: &mut Tx) -> Result<Option<String>> {
-    let row = tx.first("SELECT fingerprint FROM master_keys WHERE place = 1", &[]).await?;
+/// The key that is held, as an option of another place.
+pub(crate) fn given(options: &Options) -> Result<MasterKey> {
+    existing(options).map(MasterKey)
+}
+
+/// Whether the key that is held is the one that this database was sealed with.
+pub(crate) async fn fits(db: &mut Db, options: &Options) -> Result<bool> {
+    let (known, held) = (fingerprint(db).await?, held(options)?);
+    Ok(known.is_none() || known == held.map(|key| key.fingerprint()))
+}
+
+async fn fingerprint(db: &mut Db) -> Result<Option<String>> {
+    let row = db.first("SELECT fingerprint FROM master_keys WHERE place = 1", &[]).await?;
     row.map(|row| row.text("fingerprint")).transpose()
 }
 

@@ -64,6 +64,17 @@ async fn open_readers(connect: &SqliteConnectOptions, count: u32) -> Result<Pool
         .map_err(from_sqlx)
 }
 
+/// A file by itself, to be looked at as it is: its journal stays of the kind that it has.
+pub(crate) async fn alone(path: &Path) -> Result<Db> {
+    let connect = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .busy_timeout(Duration::from_secs(5))
+        .disable_statement_logging();
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(connect).await.map_err(from_sqlx)?;
+    pool.acquire().await.map(|conn| Db::new(Conn::Sqlite(conn))).map_err(from_sqlx)
+}
+
 async fn check_version(db: &mut Db) -> Result<()> {
     let row = db.first("SELECT sqlite_version() AS version", &[]).await?;
     let version = row.map(|row| row.text("version")).transpose()?.unwrap_or_default();

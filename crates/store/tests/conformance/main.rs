@@ -8,10 +8,13 @@ use bursar_store::Database;
 const DATABASE: Database = Database::Sqlite;
 
 mod alerts;
+mod anchor;
 mod approvals;
 mod audit;
+mod backup;
 mod bytes;
 mod cases;
+mod checks;
 mod disk;
 mod events;
 mod executions;

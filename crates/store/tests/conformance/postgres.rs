@@ -7,9 +7,11 @@ use bursar_store::Database;
 const DATABASE: Database = Database::Postgres;
 
 mod alerts;
+mod anchor;
 mod approvals;
 mod audit;
 mod cases;
+mod checks;
 mod events;
 mod executions;
 mod history;

@@ -1,9 +1,10 @@
 //! Finds any changed bit in a sealed entry or in a row it commits to, and names it.
 
+use bursar_store::anchor;
 use bursar_store::audit::{self, Report};
 use serde_json::{Value, json};
 
-use super::{open, unreadable};
+use super::{open, place, unreadable};
 use crate::cli::code::Code;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -13,9 +14,12 @@ use crate::cli::{Outcome, runtime};
 
 pub fn run(session: &Session) -> Outcome {
     runtime::block_on(async {
+        // Before the database, which may go on meanwhile.
+        let anchor = anchor::read(&place(session)?.anchor_path()).map_err(|error| unreadable(&error))?;
         let (store, data_dir) = open(session).await?;
         let mut db = store.read().await.map_err(|error| unreadable(&error))?;
-        let report = audit::verify(&mut db).await.map_err(|error| unreadable(&error))?;
+        let report =
+            audit::verify_against(&mut db, anchor.as_ref()).await.map_err(|error| unreadable(&error))?;
         let output = &session.output;
         if output.is_json() {
             output.document(&document(&report)?)?;
@@ -28,7 +32,10 @@ pub fn run(session: &Session) -> Outcome {
             "sound: {} entries, {} rows, {} not sealed yet, head {}",
             report.entries, report.rows, report.unsealed, report.head
         ))?;
-        output.note(data_dir.display());
+        output.note(match &report.anchor {
+            Some(seq) => format!("{}, and its anchor names entry {seq}", data_dir.display()),
+            None => format!("{}, with no anchor to compare with", data_dir.display()),
+        });
         Ok(Exit::Done)
     })
 }

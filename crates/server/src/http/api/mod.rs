@@ -15,6 +15,7 @@ pub(super) mod proposals;
 mod query;
 mod records;
 mod refund_requests;
+mod restore;
 mod status;
 mod stream;
 #[cfg(test)]
@@ -62,6 +63,8 @@ pub fn routes() -> Router<AppState> {
         .route("/quarantine/{id}", get(operations::quarantined))
         .route("/quarantine/{id}/retry", post(operations::retry_quarantined))
         .route("/refund_requests", post(refund_requests::create))
+        .route("/restore", get(restore::show))
+        .route("/restore/lift", post(restore::lift))
         .route("/status", get(status::show))
         .route("/stream", get(stream::listen))
         .route("/tasks/{id}/done", post(operations::finish_task))

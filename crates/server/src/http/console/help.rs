@@ -11,7 +11,7 @@ use crate::http::problem::Problem;
 use crate::http::state::AppState;
 
 /// Codes of HTTP answers: what each means and what to try. None of them moved money.
-const ANSWERS: [(&str, &str); 36] = [
+const ANSWERS: [(&str, &str); 39] = [
     (
         "already_voted",
         "One person has one vote on an approval, and yours was counted before. Others are still asked.",
@@ -67,10 +67,19 @@ const ANSWERS: [(&str, &str); 36] = [
     ),
     ("method_not_allowed", "This path takes another method; `Allow` says which. Nothing was done."),
     (
+        "not_compared",
+        "The database is a restored copy and was not compared with Stripe completely, twice and a minute apart. The message \
+         says what is missing. Nothing leaves meanwhile.",
+    ),
+    (
         "not_in_doubt",
         "What became of it is known by now: another look found it, or somebody settled it. Its case says which.",
     ),
     ("not_refundable", "Nothing of this charge is left to refund, or it is disputed."),
+    (
+        "nothing_held",
+        "The database is no restored copy, or somebody cleared it already. Nothing was changed.",
+    ),
     (
         "own_proposal",
         "Nobody decides on what they, their key or their agent asked for. Somebody else with the role can.",
@@ -82,6 +91,11 @@ const ANSWERS: [(&str, &str); 36] = [
     ),
     ("reason_missing", "A rejection goes back to whoever asked, so it needs a reason."),
     ("resource_missing", "There is no such thing here, or not on this lane. Check the id."),
+    (
+        "restored_copy",
+        "The database is a restored copy that does not know everything that was done. Nothing is sent until it was compared \
+         with Stripe and a controller has cleared it: `bursar db reconcile`.",
+    ),
     ("role_not_asked", "This approval asks other roles than yours. Its card lists who may decide."),
     (
         "second_sign_in",

@@ -1,7 +1,7 @@
 //! The audit chain verifies.
 
-use bursar_store::Store;
 use bursar_store::audit::{self, Report};
+use bursar_store::{Store, anchor};
 
 use super::Finding;
 use crate::cli::session::Session;
@@ -22,8 +22,9 @@ pub fn check(config: &Config, _: &Session) -> Vec<Finding> {
     let verified = runtime.map_err(|error| error.to_string()).and_then(|runtime| {
         runtime
             .block_on(async {
+                let anchor = anchor::read(&options.anchor_path())?;
                 let store = Store::open_read_only(&options).await?;
-                audit::verify(&mut store.read().await?).await
+                audit::verify_against(&mut store.read().await?, anchor.as_ref()).await
             })
             .map_err(|error| error.to_string())
     });

@@ -2,6 +2,7 @@
 //! be right. Both are what a running engine goes by.
 
 use bursar_engine::{Clocks, clock_trouble};
+use bursar_store::restores::{self, Restore};
 use bursar_store::{Store, installation};
 
 use super::Finding;
@@ -11,15 +12,24 @@ use crate::config::Config;
 const SEPARATION: &str = "approvals.separation";
 
 pub fn check(config: &Config, _: &Session) -> Vec<Finding> {
-    let there = config.data_dir.join(crate::config::paths::DATABASE_NAME).exists();
+    let elsewhere = matches!(config.settings.storage.url, crate::config::value::StorageUrl::Postgres(_));
+    let there = elsewhere || config.data_dir.join(crate::config::paths::DATABASE_NAME).exists();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let looked = runtime.map_err(|error| error.to_string()).and_then(|runtime| {
-        runtime.block_on(async { if there { look(config).await } else { Ok((false, None)) } })
+        runtime.block_on(async { if there { look(config).await } else { Ok(Looked::default()) } })
     });
     match looked {
-        Ok((stored, clock)) => {
-            let mut found = vec![separation(config.settings.approvals.single_operator, stored)];
-            found.push(match clock {
+        Ok(looked) => {
+            let mut found =
+                vec![separation(config.settings.approvals.single_operator, looked.single_operator)];
+            if let Some(restore) = looked.restore {
+                found.push(Finding::sick(
+                    "data.restored",
+                    format!("the database is a restored copy ({}): nothing leaves", restore.why),
+                    "bursar db reconcile",
+                ));
+            }
+            found.push(match looked.clock {
                 None => Finding::well("machine.clock", "the clock goes on from what was recorded"),
                 Some(why) => Finding::sick(
                     "machine.clock",
@@ -33,14 +43,24 @@ pub fn check(config: &Config, _: &Session) -> Vec<Finding> {
     }
 }
 
-async fn look(config: &Config) -> Result<(bool, Option<String>), String> {
+/// What the installation says of itself.
+#[derive(Default)]
+struct Looked {
+    single_operator: bool,
+    clock: Option<String>,
+    restore: Option<Restore>,
+}
+
+async fn look(config: &Config) -> Result<Looked, String> {
     let options = config.store_options("doctor".to_owned()).map_err(|failure| failure.to_string())?;
     let store = Store::open_read_only(&options).await.map_err(|error| error.to_string())?;
     let mut db = store.read().await.map_err(|error| error.to_string())?;
     let row = installation::get(&mut db).await.map_err(|error| error.to_string())?;
+    // A database of before knows no restores.
+    let restore = restores::open(&mut db).await.unwrap_or_default();
     drop(db);
     let clock = clock_trouble(&store, &Clocks::system()).await.map_err(|error| error.to_string())?;
-    Ok((row.is_some_and(|row| row.single_operator), clock))
+    Ok(Looked { single_operator: row.is_some_and(|row| row.single_operator), clock, restore })
 }
 
 fn separation(configured: bool, stored: bool) -> Finding {

@@ -12,6 +12,7 @@ mod portal_sessions;
 mod proposals;
 mod records;
 mod refunds;
+mod restore;
 mod routes;
 mod stripe_down;
 

@@ -1,0 +1,80 @@
+//! Shows which migrations the database lacks and runs them, each in a transaction of its own.
+
+use bursar_store::open::Migration;
+use bursar_store::{Error, Store};
+use serde_json::json;
+
+use super::{place, unreadable};
+use crate::cli::code::Code;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::session::Session;
+use crate::cli::table::{Column, Table};
+use crate::cli::{Outcome, runtime};
+
+#[derive(Debug, clap::Args)]
+pub struct MigrateArgs {
+    /// Only show what would run
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub fn run(args: &MigrateArgs, session: &Session) -> Outcome {
+    runtime::block_on(async {
+        let options = place(session)?;
+        let before = known(Store::open_read_only(&options).await).await?;
+        let pending: Vec<&Migration> = before.iter().filter(|migration| migration.is_pending()).collect();
+        let output = &session.output;
+        if !output.is_json() && (args.dry_run || !pending.is_empty()) {
+            output.table(&table(&before))?;
+        }
+        let run = !args.dry_run && !pending.is_empty();
+        let after = if run { known(Store::open(options).await).await? } else { before.clone() };
+        if output.is_json() {
+            output.document(&json!({"object": "migrations", "run": run, "data": after}))?;
+        } else if run {
+            output.note(format_args!("{} run", migrations(pending.len())));
+        } else if pending.is_empty() {
+            output.note("the tables are up to date");
+        } else {
+            output.note(format_args!("{} would run: bursar db migrate", migrations(pending.len())));
+        }
+        Ok(Exit::Done)
+    })
+}
+
+async fn known(store: bursar_store::Result<Store>) -> Result<Vec<Migration>, Failure> {
+    let store = store.map_err(|error| refused(&error))?;
+    store.migrations().await.map_err(|error| refused(&error))
+}
+
+fn refused(error: &Error) -> Failure {
+    match error {
+        Error::InUse(_) => Failure::new(Code::CannotStart, error.to_string())
+            .note("effect", "no table was changed")
+            .help("stop `bursar serve` first; it brings the tables up to date by itself when it starts"),
+        Error::Newer { .. } => Failure::new(Code::CannotRead, error.to_string())
+            .note("effect", "no table was changed")
+            .help("use the version that wrote it, or a newer one: bursar version"),
+        _ => unreadable(error),
+    }
+}
+
+fn migrations(count: usize) -> String {
+    if count == 1 { "one migration".to_owned() } else { format!("{count} migrations") }
+}
+
+fn table(migrations: &[Migration]) -> Table {
+    let columns =
+        [Column::Number("number"), Column::Text("name"), Column::Number("statements"), Column::Text("state")];
+    let mut table = Table::new(columns, "no migration is known");
+    for migration in migrations {
+        table.row([
+            migration.number.to_string(),
+            migration.name.to_owned(),
+            migration.statements.to_string(),
+            migration.state.as_str().to_owned(),
+        ]);
+    }
+    table
+}
