@@ -12,8 +12,10 @@ use bursar_domain::time::BusinessTime;
 use bursar_store::approvals::{self, Approval, Vote};
 use bursar_store::audit::{self, Record, Table};
 use bursar_store::cases::{self, Case};
+use bursar_store::fail_point::FailPoint;
 use bursar_store::jobs::{self, Job, NewJob};
 use bursar_store::people::{self, Person};
+use bursar_store::planted::{Bug, planted};
 use bursar_store::proposals::{self, Proposal};
 use bursar_store::seal::Keyring;
 use bursar_store::timeline::{self, NewEntry};
@@ -23,7 +25,6 @@ use serde_json::json;
 
 pub use refused::RefusedVote;
 
-use crate::crash_point::CrashPoint;
 use crate::govern::parse_lane;
 use crate::propose::{self, Ending};
 use crate::start::{Engine, store_error};
@@ -59,7 +60,7 @@ impl Engine {
     /// Counts a vote; answers what it led to.
     pub async fn vote(&self, cast: VoteCast) -> Result<Tally> {
         // A clock that went back would let people decide what has expired.
-        if let Some(why) = self.clock_trouble() {
+        if let Some(why) = self.clock_trouble().filter(|_| !planted(Bug::ClockBack)) {
             return Err(Error::Clock(why));
         }
         let mut db = self.inner.store.read().await?;
@@ -77,7 +78,12 @@ impl Engine {
         let lane = parse_lane(&approval.lane)?;
         let ballot = Ballot {
             single_operator: self.is_single_operator(),
-            now: self.inner.clocks.business(),
+            // Back by less than a clock can be wrong, it still makes nothing live again that was over.
+            now: if planted(Bug::ClockBack) {
+                self.inner.clocks.business()
+            } else {
+                self.business_never_back()
+            },
             at: self.inner.clocks.machine().micros(),
             vote: VoteId::from_entropy(self.inner.entropy.id()),
             entries: [self.audit_id(), self.audit_id()],
@@ -88,7 +94,7 @@ impl Engine {
         let attempt = ballot.cast.clone();
         let id = attempt.approval.clone();
         let by_playbook = matches!(proposal.actor, Actor::Playbook { .. });
-        self.pass(CrashPoint::Voting).await;
+        self.pass(FailPoint::Voting).await?;
         let tally = self
             .inner
             .store
@@ -104,6 +110,9 @@ impl Engine {
             .increment(1);
         if by_playbook && matches!(tally, Ok(Tally::Refused)) {
             metrics::counter!("bursar_disagreements_total", "kind" => "person").increment(1);
+        }
+        if tally.is_ok() {
+            self.pass(FailPoint::VoteKept).await?;
         }
         if let Err(Error::Vote(why)) = tally {
             self.note_refusal(attempt, why).await;
@@ -172,7 +181,7 @@ impl Engine {
         let wake = case.as_ref().and_then(|case| self.wake_of(&case.lane, &case.key));
         let (job, lane) = (job.clone(), approval.lane);
         let about = id.clone();
-        self.pass(CrashPoint::Expiring).await;
+        self.pass(FailPoint::Expiring).await?;
         let expired = self
             .inner
             .store
@@ -183,12 +192,14 @@ impl Engine {
                     if expired {
                         jobs::add_many(tx, wake.iter()).await?;
                     }
-                    jobs::finish(tx, &job).await.map(|()| expired)
+                    jobs::finish(tx, &job).await?;
+                    tx.pass(FailPoint::ExpiryWritten).await.map(|()| expired)
                 }
                 .boxed()
             })
             .await
             .map_err(store_error)?;
+        self.pass(FailPoint::Expired).await?;
         if !expired {
             return Ok(());
         }
@@ -226,18 +237,16 @@ async fn count(tx: &mut Tx, keyring: &Keyring, proposal: &Proposal, ballot: Ball
     let case = cases::get(tx, keyring, &approval.case).await?;
     let case = case.ok_or_else(|| Error::not_found("case", approval.case.as_str()))?;
     let cast = &ballot.cast;
-    let earlier = yes_voters(tx, keyring, &approval).await?;
+    let mut earlier = yes_voters(tx, keyring, &approval).await?;
     let question = question(&approval, ballot.single_operator);
     let voter = Voter { person: cast.person.clone(), roles: roles_left(tx, cast).await? };
-    let tally = approval::cast(
-        &question,
-        &voter,
-        cast.choice,
-        &cast.digest,
-        cast.reason.as_deref(),
-        &earlier,
-        ballot.now,
-    )?;
+    if planted(Bug::OneVoteTwice) {
+        earlier.push(shadow(&voter));
+    }
+    let digest = if planted(Bug::DigestNotChecked) { &approval.digest } else { &cast.digest };
+    let now = if planted(Bug::ExpiredCounts) { approval.opened_at } else { ballot.now };
+    let reason = cast.reason.as_deref();
+    let tally = approval::cast(&question, &voter, cast.choice, digest, reason, &earlier, now)?;
     let vote = Vote {
         id: ballot.vote.clone(),
         lane: approval.lane.clone(),
@@ -252,12 +261,15 @@ async fn count(tx: &mut Tx, keyring: &Keyring, proposal: &Proposal, ballot: Ball
         reason: cast.reason.clone(),
     };
     approvals::add_vote(tx, keyring, &vote, ballot.at).await?;
+    tx.pass(FailPoint::VoteWritten).await?;
     let actor = Actor::Person { id: cast.person.clone(), name: cast.name.clone() };
     record_vote(tx, &approval, &vote, &ballot, &actor).await?;
+    tx.pass(FailPoint::VoteRecorded).await?;
     let body = json!({"approval": approval.id.as_str(), "choice": cast.choice.as_str(), "reason": cast.reason,
         "method": cast.method});
     note(tx, keyring, &case, "vote", &actor, body, (ballot.now, ballot.at)).await?;
     follow(tx, keyring, case, proposal, &approval, ballot, tally).await?;
+    tx.pass(FailPoint::VoteFollowed).await?;
     Ok(tally)
 }
 
@@ -307,6 +319,12 @@ async fn follow(
         }
     }
     Ok(())
+}
+
+/// The same person under another name: [`Bug::OneVoteTwice`].
+fn shadow(voter: &Voter) -> Voter {
+    let name: [u8; 16] = std::array::from_fn(|at| voter.person.as_str().as_bytes()[at + 5]);
+    Voter { person: PersonId::from_entropy(name), roles: voter.roles.clone() }
 }
 
 /// What the voter came with, less what they were taken meanwhile.
@@ -362,12 +380,17 @@ pub(crate) fn counted_roles(vote: &Vote, person: Option<&Person>) -> Vec<Role> {
 pub(crate) async fn yes_voters(db: &mut Db, keyring: &Keyring, approval: &Approval) -> Result<Vec<Voter>> {
     let mut voters = Vec::new();
     for vote in approvals::votes(db, keyring, &approval.id).await? {
-        if vote.choice != Choice::Approve || vote.digest != approval.digest {
+        let same = vote.digest == approval.digest || planted(Bug::DigestNotChecked);
+        if vote.choice != Choice::Approve || !same {
             continue;
         }
         let person = people::get(db, &vote.person).await?;
         let roles = counted_roles(&vote, person.as_ref());
-        voters.push(Voter { person: vote.person, roles });
+        let voter = Voter { person: vote.person, roles };
+        if planted(Bug::OneVoteTwice) {
+            voters.push(shadow(&voter));
+        }
+        voters.push(voter);
     }
     Ok(voters)
 }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use bursar_domain::id::AuditId;
 use bursar_store::events::{self, Accepted, NewEvent};
+use bursar_store::fail_point::FailPoint;
+use bursar_store::planted::{Bug, planted};
 use bursar_store::quarantine::{self, NewQuarantined};
 use bursar_store::seal::Keyring;
 use bursar_store::{Store, Tx};
@@ -44,9 +46,9 @@ pub(crate) struct Batcher {
 }
 
 impl Batcher {
-    pub(crate) fn start(store: Store, clocks: Clocks) -> Self {
+    pub(crate) fn start(store: Store, clocks: Clocks, entropy: &Entropy) -> Self {
         let line = Arc::new(Line::new());
-        let maker = Arc::new(Maker { entropy: Entropy::default(), clocks });
+        let maker = Arc::new(Maker { entropy: entropy.another(), clocks });
         tokio::spawn(run(store.clone(), maker, Arc::clone(&line)));
         Self { line, store }
     }
@@ -57,6 +59,9 @@ impl Batcher {
         let (lane, bytes) = (event.lane.clone(), event.body.len());
         if !self.line.join(&lane, bytes, Waiting { event, at_once, answer }) {
             return Err(no_room());
+        }
+        if planted(Bug::AckBeforeCommit) {
+            return Ok(Kept { accepted: Accepted::New, work: true });
         }
         kept.await.map_err(|_| Error::Stopping)?
     }
@@ -112,6 +117,7 @@ impl Group {
     ) -> bursar_store::Result<Vec<Kept>> {
         let at = maker.clocks.machine().micros();
         let verdicts = events::accept(tx, keyring, &self.events, entry, at).await?;
+        tx.pass(FailPoint::EventsWritten).await?;
         let new = verdicts.iter().zip(&self.at_once).filter(|(accepted, _)| **accepted == Accepted::New);
         let at_once: Vec<&AtOnce> = new.filter_map(|(_, at_once)| at_once.as_ref()).collect();
         let work = !at_once.is_empty() && take(tx, keyring, &at_once, maker, at).await?;
@@ -174,9 +180,17 @@ async fn commit(store: &Store, maker: &Arc<Maker>, group: &Arc<Group>) -> bursar
         tries += 1;
         let (keyring, maker, group) = (Arc::clone(store.keyring()), Arc::clone(maker), Arc::clone(group));
         let entry = entry.clone();
-        let kept: bursar_store::Result<Vec<Kept>> = store
-            .write(move |tx: &mut Tx| async move { group.keep(tx, &keyring, &maker, entry).await }.boxed())
-            .await;
+        let kept: bursar_store::Result<Vec<Kept>> = async {
+            store.pass(FailPoint::EventsGathered).await?;
+            let kept = store
+                .write(move |tx: &mut Tx| {
+                    async move { group.keep(tx, &keyring, &maker, entry).await }.boxed()
+                })
+                .await?;
+            store.pass(FailPoint::EventsKept).await?;
+            Ok(kept)
+        }
+        .await;
         // Another node is just keeping one of them: nothing of the group was kept, and next time it is known.
         if !matches!(kept, Err(bursar_store::Error::Conflict(_))) || tries == TRIES_MAX {
             return kept;

@@ -40,6 +40,12 @@ impl Latest {
         Ok(Self { machine: AtomicI64::new(machine), business: AtomicI64::new(business) })
     }
 
+    /// Business time, and never before what it has been.
+    pub(crate) fn business_never_back(&self, clocks: &Clocks) -> BusinessTime {
+        let now = clocks.business().micros();
+        BusinessTime::from_micros(self.business.fetch_max(now, Ordering::SeqCst).max(now))
+    }
+
     /// Why the clocks cannot be right, if they cannot.
     pub(crate) fn trouble(&self, clocks: &Clocks) -> Option<String> {
         let (machine, business) = (clocks.machine(), clocks.business());

@@ -11,6 +11,7 @@ use bursar_domain::id::{CaseId, DecisionId, JobId, ProposalId};
 use bursar_domain::known::{Known, PastProposal};
 use bursar_domain::mode::Mode;
 use bursar_playbooks::{Classified, Plan, Playbook};
+use bursar_store::fail_point::FailPoint;
 use bursar_store::jobs::{self, Clock, Job, NewJob};
 use bursar_store::seal::NO_SUBJECT;
 use bursar_store::{cases, modes, proposals};
@@ -18,7 +19,6 @@ use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 
 use crate::budget::Budget;
-use crate::crash_point::CrashPoint;
 use crate::govern::{self, Motion};
 use crate::lanes::Open;
 use crate::mirror::Freshness;
@@ -68,6 +68,7 @@ impl Engine {
             opens: job.payload["opens"].as_bool().unwrap_or(false),
             key,
         };
+        self.pass(FailPoint::DecisionBegun).await?;
         let open = self.inner.lanes.require(&job.lane)?;
         let mut db = self.inner.store.read().await?;
         let case = cases::open_of(&mut db, self.inner.store.keyring(), &job.lane, &asked.key).await?;
@@ -88,7 +89,7 @@ impl Engine {
         let decision = DecisionId::from_entropy(self.inner.entropy.id());
         let outcome = self.think(&asked, &open, &case_id, &decision, &mut reader).await?;
         let gathered = reader.gathered;
-        self.pass(CrashPoint::Decided).await;
+        self.pass(FailPoint::Decided).await?;
         let thought = save::Thought { asked, open, case, case_id, decision, outcome, gathered };
         self.save(job, thought).await
     }
@@ -107,6 +108,7 @@ impl Engine {
         let now = self.inner.clocks.business();
         let mut known = Known::new(asked.key.clone(), now, &asked.signal);
         let complete = reader.settle(&mut known, playbook.reads).await?;
+        self.pass(FailPoint::DecisionRead).await?;
         let mut classified = (playbook.classify)(&known, &settings);
         if !complete && classified.incomplete.is_none() {
             classified.incomplete = Some("more objects than one decision may read".to_owned());
@@ -143,6 +145,7 @@ impl Engine {
             };
             filings.push(self.prepare(&open.lane, case, draft, now)?);
         }
+        self.pass(FailPoint::DecisionJudged).await?;
         Ok(Outcome { known, classified, plan, filings })
     }
 

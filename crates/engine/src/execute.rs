@@ -19,11 +19,12 @@ use bursar_domain::id::ProposalId;
 use bursar_domain::proposal::ProposalState;
 use bursar_store::cases::{self, Case};
 use bursar_store::executions::{self, Execution};
+use bursar_store::fail_point::FailPoint;
 use bursar_store::jobs::Job;
+use bursar_store::planted::{Bug, planted};
 use bursar_store::proposals::{self, Proposal};
 use bursar_store::restores;
 
-use crate::crash_point::CrashPoint;
 use crate::start::Engine;
 use crate::{Error, Result};
 
@@ -65,6 +66,7 @@ impl Engine {
         if let Some(why) = self.clock_trouble() {
             return Err(Error::Clock(why));
         }
+        self.pass(FailPoint::ExecutionBegun).await?;
         let task = Task { job, proposal, case };
         // Before an intent is written: the guard facts may have changed by this very action, which the copy forgot.
         let leaves = task.proposal.content.action.effects().iter().any(|effect| effect.leaves_bursar());
@@ -74,7 +76,7 @@ impl Engine {
         match execution {
             None => match self.intend(&task).await? {
                 Some(execution) => {
-                    self.pass(CrashPoint::Intended).await;
+                    self.pass(FailPoint::Intended).await?;
                     self.carry_out(&task, execution).await
                 }
                 // Voided, or judged again as something else: the transaction that said so also finished the job.
@@ -101,16 +103,19 @@ impl Engine {
                 return self.finish(task.job).await;
             }
         };
-        self.pass(CrashPoint::Answered).await;
+        self.pass(FailPoint::Answered).await?;
         self.conclude(task, &execution, outcome).await?;
-        self.pass(CrashPoint::Concluded).await;
+        self.pass(FailPoint::Concluded).await?;
         Ok(())
     }
 
     /// Something may have been sent: look first. The same key and bytes again only while Stripe surely keeps the key,
     /// and only when the last answer was not one that Stripe replays.
     async fn find_or_resend(&self, task: &Task<'_>, execution: &Execution) -> Result<Outcome> {
-        match self.look_up(task, execution).await? {
+        self.pass(FailPoint::LookingUp).await?;
+        let found = self.look_up(task, execution).await?;
+        self.pass(FailPoint::LookedUp).await?;
+        match found {
             lookup::Found::Effect(receipt) => return Ok(Outcome::Done(receipt)),
             lookup::Found::Parked { object } => return Ok(Outcome::Parked { request: object }),
             lookup::Found::Failed { code } => return Ok(Outcome::Refused { code, message: String::new() }),
@@ -133,7 +138,8 @@ impl Engine {
         let age =
             execution.first_sent_at.map(|at| self.inner.clocks.business().since(at)).unwrap_or_default();
         let replays = execution.outcome_code.as_deref() == Some(outcome::STORED);
-        if !replays && age < KEY_TRUSTED {
+        let trusted = age < KEY_TRUSTED || planted(Bug::KeyTooOld);
+        if trusted && (!replays || planted(Bug::KeyAfter500)) {
             return self.send(task, execution).await;
         }
         Ok(Outcome::Absent)

@@ -6,6 +6,7 @@ use bursar_domain::action::Action;
 use bursar_domain::facts::{FactName, FactValue, Facts, Source};
 use bursar_domain::known::{Answer, Known, Read};
 use bursar_domain::time::BusinessTime;
+use bursar_store::planted::{Bug, planted};
 use bursar_stripe::currency::Currency;
 use bursar_stripe::decline;
 use bursar_stripe::id::PaymentMethodId;
@@ -122,7 +123,11 @@ impl Sheet<'_> {
 
     fn charge(&mut self, known: &Known, id: &str) {
         let Some((charge, as_of)) = object(known, "charge", id, Charge::from_value) else { return };
-        self.money(FactName::Refundable, charge.refundable(), Source::Stripe, as_of);
+        let mut refundable = charge.refundable();
+        if planted(Bug::PartialCaptureIgnored) {
+            refundable.amount = charge.amount.amount - charge.amount_refunded.amount;
+        }
+        self.money(FactName::Refundable, refundable, Source::Stripe, as_of);
         self.flag(FactName::Disputed, charge.disputed, Source::Stripe, as_of);
         let age = self.now.since(BusinessTime::from_unix_s(charge.created_s));
         self.count(

@@ -9,6 +9,7 @@ use bursar_domain::mode::Mode;
 use bursar_domain::role::Role;
 use bursar_domain::verdict::{Clamp, Verdict};
 use bursar_policy::{PolicySet, Question};
+use bursar_store::planted::{Bug, planted};
 use bursar_store::{Db, modes, restores};
 
 use crate::restored::STOPPED;
@@ -40,7 +41,10 @@ pub(crate) async fn judge(
     standing: &Standing,
 ) -> Result<Judged> {
     let question = Question::about(motion.action, motion.actor, motion.roles, motion.lane, motion.facts);
-    let judgement = policy.judge(&question);
+    let mut judgement = policy.judge(&question);
+    if judgement.alarm.is_some() && planted(Bug::PolicyErrorsIgnored) {
+        judgement.verdict.ruling = bursar_domain::verdict::Ruling::Allow;
+    }
     if let Some(alarm) = &judgement.alarm {
         tracing::error!(verb = motion.action.verb(), %alarm, "a policy failed to evaluate; denied");
         metrics::counter!("bursar_policy_alarms_total").increment(1);

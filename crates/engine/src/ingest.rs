@@ -6,12 +6,13 @@ use std::time::Duration;
 use bursar_domain::id::JobId;
 use bursar_domain::lane::Lane;
 use bursar_store::events::{Accepted, NewEvent};
+use bursar_store::fail_point::FailPoint;
 use bursar_store::jobs::{Clock, NewJob};
+use bursar_store::planted::{Bug, planted};
 use bursar_store::seal::NO_SUBJECT;
 use bursar_stripe::event::{Event, mask_card_numbers_in_bytes};
 use bursar_stripe::signature::{self, SignatureError};
 
-use crate::crash_point::CrashPoint;
 use crate::lanes::Open;
 use crate::quarantine::Origin;
 use crate::settings::Connection;
@@ -112,10 +113,9 @@ impl Engine {
         let lane = lane.to_string();
         let mut new = self.new_event(&lane, event, source, body);
         let at_once = new.job.take_if(|_| take::can_be_at_once(event)).map(|job| self.at_once(event, job));
-        if at_once.is_some() {
-            self.pass(CrashPoint::EventTaken).await;
-        }
+        self.pass(FailPoint::EventUnderstood).await?;
         let kept = self.inner.batcher.accept(new, at_once).await?;
+        self.pass(FailPoint::EventAnswered).await?;
         let family = event.kind.split('.').next().unwrap_or("other").to_owned();
         match kept.accepted {
             Accepted::New => {
@@ -137,6 +137,11 @@ impl Engine {
 
     pub(crate) fn new_event(&self, lane: &str, event: &Event, source: &'static str, body: &[u8]) -> NewEvent {
         let machine = self.inner.clocks.machine().micros();
+        let id = if planted(Bug::DedupeByPayload) {
+            format!("evt_{}", &event.sameness()[..24])
+        } else {
+            event.id.as_str().to_owned()
+        };
         let about = (event.object_kind().unwrap_or("none"), event.object_id().unwrap_or("none"));
         // A lane we hold no key for is stored and left alone.
         let job = self.inner.lanes.get(lane).map(|_| NewJob {
@@ -145,14 +150,14 @@ impl Engine {
             // What must be asked of Stripe first goes by itself, and holds up no other.
             kind: if asks_stripe(event) { schedule::THIN_EVENT } else { schedule::EVENT },
             key: format!("{lane}:{}:{}", about.0, about.1),
-            payload: serde_json::json!({"event": event.id.as_str()}),
+            payload: serde_json::json!({"event": id}),
             clock: Clock::Machine,
             due_at: machine,
             created_at: machine,
         });
         NewEvent {
             lane: lane.to_owned(),
-            id: event.id.as_str().to_owned(),
+            id,
             kind: event.kind.clone(),
             created_s: event.created_s,
             api_version: event.api_version.clone(),
@@ -231,10 +236,11 @@ pub(crate) fn lane_of(event: &Event, signed: &Open, all: &[Open]) -> Option<Lane
                 && !open.connection.connected.contains(&open.lane.account)
         })
         .map_or(&signed.lane.account, |open| &open.lane.account);
+    let livemode = event.livemode && !planted(Bug::LivemodeDropped);
     match &event.account {
-        None => Some(Lane::new(platform.clone(), event.livemode)),
+        None => Some(Lane::new(platform.clone(), livemode)),
         Some(account) if account == platform || signed.connection.connected.contains(account) => {
-            Some(Lane::new(account.clone(), event.livemode))
+            Some(Lane::new(account.clone(), livemode))
         }
         Some(_) => None,
     }

@@ -6,6 +6,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bursar_store::fail_point::FailPoint;
 use bursar_store::jobs::{self, Claim, Clock, Counts, Job};
 use bursar_store::{Tx, modes, restores};
 use futures_util::{FutureExt as _, StreamExt as _, stream};
@@ -60,6 +61,10 @@ pub(crate) async fn run(engine: Engine) {
             }
         };
         let found = claimed.jobs.len() + claimed.held;
+        if found > 0 && engine.pass(FailPoint::ClaimKept).await.is_err() {
+            // As if whoever holds them had forgotten: their leases run out.
+            continue;
+        }
         for jobs in shares(claimed.jobs) {
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
             let engine_ = engine.clone();
@@ -159,6 +164,7 @@ async fn claim(engine: &Engine, slots: &Semaphore) -> Result<Claimed> {
                     let more = Claim { limit: room_for_more(claim.limit), ..claim };
                     claimed.extend(jobs::claim_more(tx, more, EVENT).await?);
                 }
+                tx.pass(FailPoint::JobsClaimed).await?;
                 hold_stopped(tx, claimed).await
             }
             .boxed()
@@ -284,6 +290,7 @@ fn count_wait(engine: &Engine, job: &Job) {
 }
 
 async fn perform(engine: &Engine, job: &Job) -> Result<()> {
+    engine.pass(FailPoint::JobBegun).await?;
     match job.kind.as_str() {
         EVENT | THIN_EVENT => engine.take_event(job).await,
         "decide" | "timer" => engine.decide(job).await,
@@ -294,6 +301,7 @@ async fn perform(engine: &Engine, job: &Job) -> Result<()> {
 }
 
 async fn settle(engine: &Engine, job: &Job, error: &Error) -> Result<()> {
+    engine.pass(FailPoint::JobFailed).await?;
     let why = error.for_keeping();
     let now = engine.inner.clocks.machine().micros();
     let (job, fate) = (job.clone(), error.fate(job.attempts));
@@ -307,7 +315,7 @@ async fn settle(engine: &Engine, job: &Job, error: &Error) -> Result<()> {
         .store
         .write(move |tx| {
             async move {
-                match fate {
+                let settled = match fate {
                     Fate::Leave => Ok(()),
                     Fate::Park => {
                         jobs::park(tx, &job, &why).await?;
@@ -322,7 +330,9 @@ async fn settle(engine: &Engine, job: &Job, error: &Error) -> Result<()> {
                         jobs::put_back(tx, &job, Clock::Machine, now.saturating_add(after), &why, counts)
                             .await
                     }
-                }
+                };
+                settled?;
+                tx.pass(FailPoint::JobPutBack).await
             }
             .boxed()
         })

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bursar_domain::id::AuditId;
 use bursar_policy::PolicySet;
+use bursar_store::fail_point::FailPoint;
 use bursar_store::installation::{self, Installation};
 use bursar_store::{Database, Store, audit, jobs, policies};
 use futures_util::FutureExt as _;
@@ -14,7 +15,6 @@ use tokio::task::JoinSet;
 
 use crate::batch::Batcher;
 use crate::clock::{ClockTrust, Clocks, Latest};
-use crate::crash_point::CrashPoints;
 use crate::entropy::Entropy;
 use crate::feed::{Feed, FeedItem};
 use crate::kept_events::KeptEvents;
@@ -49,7 +49,6 @@ pub(crate) struct Inner {
     pub(crate) duties: Duties,
     pub(crate) feed: Feed,
     pub(crate) handover: Handover,
-    pub(crate) crash_points: CrashPoints,
     pub(crate) kept_events: KeptEvents,
     /// Held while the whole audit is checked.
     pub(crate) verifying: tokio::sync::Mutex<()>,
@@ -64,8 +63,13 @@ pub(crate) struct Inner {
 impl Engine {
     /// Opens the store and loads the policies. Nothing runs yet.
     pub async fn open(settings: Settings, clocks: Clocks) -> Result<Engine> {
+        Self::open_drawing(settings, clocks, Entropy::default()).await
+    }
+
+    /// The same with ids from another source: for simulations.
+    #[doc(hidden)]
+    pub async fn open_drawing(settings: Settings, clocks: Clocks, entropy: Entropy) -> Result<Engine> {
         let store = Store::open(settings.store.clone()).await?;
-        let entropy = Entropy::default();
         let installation = own_installation(&store, &entropy, &clocks).await?;
         let installation = separated(&store, &entropy, &clocks, &settings, installation).await?;
         crate::restored::compare(&store, &clocks, &entropy).await?;
@@ -74,7 +78,7 @@ impl Engine {
             Error::invalid("policies", errors.first().map(ToString::to_string).unwrap_or_default())
         })?;
         let duties = Duties::new(store.database());
-        let batcher = Batcher::start(store.clone(), clocks.clone());
+        let batcher = Batcher::start(store.clone(), clocks.clone(), &entropy);
         let inner = Arc::new(Inner {
             store,
             clocks,
@@ -88,7 +92,6 @@ impl Engine {
             duties,
             feed: Feed::default(),
             handover: Handover::default(),
-            crash_points: CrashPoints::default(),
             kept_events: KeptEvents::default(),
             verifying: tokio::sync::Mutex::default(),
             work: Notify::new(),
@@ -188,6 +191,14 @@ impl Engine {
         match self.inner.settings.clock {
             ClockTrust::Compared => self.inner.latest.trouble(&self.inner.clocks),
             ClockTrust::Accepted => Latest::default().trouble(&self.inner.clocks),
+        }
+    }
+
+    /// Business time for what is over once it was over. Where a person vouches for a clock that was ahead, its word counts.
+    pub(crate) fn business_never_back(&self) -> bursar_domain::time::BusinessTime {
+        match self.inner.settings.clock {
+            ClockTrust::Compared => self.inner.latest.business_never_back(&self.inner.clocks),
+            ClockTrust::Accepted => self.inner.clocks.business(),
         }
     }
 
@@ -367,6 +378,23 @@ async fn separated(
     }
 }
 
+async fn seal_once(engine: &Engine) -> bursar_store::Result<u64> {
+    let store = &engine.inner.store;
+    store.pass(FailPoint::Sealing).await?;
+    let sealed = store
+        .write(|tx| {
+            async move {
+                let (sealed, _, _) = audit::seal(tx, SEAL_BATCH).await?;
+                tx.pass(FailPoint::Sealed).await?;
+                Ok(sealed)
+            }
+            .boxed()
+        })
+        .await?;
+    store.pass(FailPoint::SealKept).await?;
+    Ok(sealed)
+}
+
 const SEALER: &str = "sealer";
 const SEAL_BATCH: i64 = 1_000;
 const SEAL_EVERY: Duration = Duration::from_millis(500);
@@ -380,12 +408,7 @@ async fn seal_forever(engine: Engine) {
         let sealed = match waiting.await {
             Ok((0, _)) => Ok(0),
             Ok(_) if !engine.inner.duties.are_ours(SEALER) => Ok(0),
-            Ok(_) => engine
-                .inner
-                .store
-                .write(|tx| async move { audit::seal(tx, SEAL_BATCH).await }.boxed())
-                .await
-                .map(|(sealed, _, _)| sealed),
+            Ok(_) => seal_once(&engine).await,
             Err(error) => Err(error),
         };
         match sealed {

@@ -14,6 +14,7 @@ use bursar_domain::role::Role;
 use bursar_domain::time::BusinessTime;
 use bursar_domain::verdict::Ruling;
 use bursar_store::cases::{self, Case, Details};
+use bursar_store::fail_point::FailPoint;
 use bursar_store::proposals::{self, Proposal};
 use bursar_store::request_keys::{self, RequestKey};
 use bursar_store::seal::{Keyring, NO_SUBJECT};
@@ -62,6 +63,7 @@ impl Engine {
     async fn file_wish(&self, wish: Wish, gathered: Gathered) -> Result<Filed> {
         let lane = wish.open.lane.to_string();
         let keyring = self.inner.store.keyring().clone();
+        self.pass(FailPoint::WishRead).await?;
         let mut db = self.inner.store.read().await?;
         let existing = cases::open_of(&mut db, &keyring, &lane, &wish.known.key).await?;
         if let Some(case) = &existing
@@ -76,6 +78,7 @@ impl Engine {
             .as_ref()
             .map_or_else(|| CaseId::from_entropy(self.inner.entropy.id()), |case| case.id.clone());
         let filing = self.judge_wish(&wish, &case_id).await?;
+        self.pass(FailPoint::WishJudged).await?;
         let (at, now) = (self.inner.clocks.machine().micros(), wish.known.now);
         let written = filing.clone();
         let headline = self
@@ -92,15 +95,18 @@ impl Engine {
                     let case = wish.case(before.as_ref(), &case_id, &written);
                     gathered.save(tx, &keyring, at).await?;
                     cases::save(tx, &keyring, &case, at).await?;
+                    tx.pass(FailPoint::WishCase).await?;
                     let line = cards::timeline_line(&written.proposal, written.approval.as_ref());
                     approve::note(tx, &keyring, &case, "proposal", &wish.actor, line, (now, at)).await?;
                     propose::file(tx, &keyring, &written).await?;
+                    tx.pass(FailPoint::WishFiled).await?;
                     Ok(case.details.title)
                 }
                 .boxed()
             })
             .await
             .map_err(store_error)?;
+        self.pass(FailPoint::WishKept).await?;
         self.announce(&filing, &headline);
         let approval = filing.approval.map(|approval| approval.id);
         Ok(Filed { proposal: filing.proposal, approval, repeated: false })

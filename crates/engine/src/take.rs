@@ -7,6 +7,7 @@ mod thin;
 use bursar_domain::case::CaseKey;
 use bursar_playbooks::{Playbook, Signal, Wakes};
 use bursar_store::events::{Resolved, Stored};
+use bursar_store::fail_point::FailPoint;
 use bursar_store::jobs::{Job, NewJob};
 use bursar_store::objects::Snapshot;
 use bursar_store::{Db, Tx, cases, events, jobs, objects};
@@ -14,7 +15,6 @@ use bursar_stripe::event::{Event, EventObject};
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 
-use crate::crash_point::CrashPoint;
 use crate::mirror::snapshot_of;
 use crate::reversal::REFUND;
 use crate::start::{Engine, store_error};
@@ -61,6 +61,7 @@ impl Engine {
         let event = self.open_event(&mut db, &stored).await?;
         // Stripe may have to be asked now, and be slow.
         drop(db);
+        self.pass(FailPoint::EventOpened).await?;
         let batch = [InHand { job: job.clone(), event }];
         let taken = self.look_at(&batch[0], &batch).await?;
         self.keep_taken(vec![taken]).await
@@ -166,7 +167,7 @@ impl Engine {
     async fn keep_taken(&self, taken: Vec<Taken>) -> Result<()> {
         let (keyring, at) = (self.inner.store.keyring().clone(), self.inner.clocks.machine().micros());
         let engine = self.clone();
-        self.pass(CrashPoint::EventTaken).await;
+        self.pass(FailPoint::EventTaken).await?;
         let woke = self
             .inner
             .store
@@ -174,6 +175,7 @@ impl Engine {
                 async move {
                     let done: Vec<&Job> = taken.iter().map(|one| &one.job).collect();
                     jobs::finish_many(tx, &done).await?;
+                    tx.pass(FailPoint::EventJobGone).await?;
                     let snapshots: Vec<&Snapshot> =
                         taken.iter().filter_map(|one| one.seen.snapshot.as_ref()).collect();
                     objects::put_many(tx, &keyring, &snapshots, at).await?;
@@ -183,12 +185,14 @@ impl Engine {
                         follow_up.extend(engine.follow_up(tx, one).await?);
                     }
                     jobs::add_many(tx, follow_up.iter()).await?;
+                    tx.pass(FailPoint::EventFollowed).await?;
                     Ok(!follow_up.is_empty())
                 }
                 .boxed()
             })
             .await
             .map_err(store_error)?;
+        self.pass(FailPoint::EventDone).await?;
         if woke {
             self.inner.work.notify_one();
         }

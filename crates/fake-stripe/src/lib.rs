@@ -13,6 +13,7 @@ mod clock;
 mod control;
 mod doc;
 mod error;
+pub mod gate;
 mod payments;
 mod seed;
 mod server;

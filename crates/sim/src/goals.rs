@@ -57,4 +57,24 @@ pub(crate) const GOALS: &[Goal] = &[
         run: process::shutdown,
     },
     Goal { name: "NODES", promise: "any two of three nodes may be lost under load", run: process::survivors },
+    Goal {
+        name: "G3-bugs",
+        promise: "each bug that is planted on purpose is found, and nothing where there is none",
+        run: crate::world::planted,
+    },
+    Goal {
+        name: "G5",
+        promise: "an outage longer than Stripe keeps a key doubles nothing",
+        run: crate::world::old_keys,
+    },
+    Goal {
+        name: "G10",
+        promise: "clocks that jump double nothing and make nothing live again",
+        run: crate::world::clocks,
+    },
+    Goal {
+        name: "G18",
+        promise: "a day's budget holds, however many want the last of it",
+        run: crate::world::caps,
+    },
 ];

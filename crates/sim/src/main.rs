@@ -10,6 +10,7 @@ mod checker;
 mod goals;
 mod process;
 mod report;
+mod world;
 
 use std::process::ExitCode;
 
@@ -32,6 +33,7 @@ fn prove() -> anyhow::Result<bool> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let has = |word: &str| words.iter().any(|given| given == word);
     let value = |word: &str| words.iter().position(|given| given == word).and_then(|at| words.get(at + 1));
+    let only = value("--goal");
     let run = Run {
         effort: if has("--quick") { Effort::Quick } else { Effort::Full },
         times: value("--times").map(|times| times.parse()).transpose().context("--times takes a number")?,
@@ -39,7 +41,6 @@ fn prove() -> anyhow::Result<bool> {
         bursar: value("--bursar").context("--bursar says where the program is")?.into(),
         postgres: value("--postgres").cloned(),
     };
-    let only = value("--goal");
     let mut rows = Vec::new();
     for goal in GOALS.iter().filter(|goal| only.is_none_or(|only| only == goal.name)) {
         eprintln!("{}: {}", goal.name, goal.promise);

@@ -11,6 +11,7 @@ use std::time::Duration;
 use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Postgres, Sqlite};
 
+use crate::fail_point::{FailPoint, FailPoints};
 use crate::seal::FreshKey;
 use crate::{Error, Result};
 
@@ -113,6 +114,7 @@ pub struct Tx {
     pub(crate) place: i64,
     /// Subject keys made in this transaction, cached once it commits.
     pub(crate) fresh_keys: Vec<FreshKey>,
+    pub(crate) fail_points: Arc<FailPoints>,
 }
 
 impl std::ops::Deref for Tx {
@@ -277,7 +279,8 @@ impl Tx {
     pub(crate) fn new(conn: Conn, node: &str, writer: String) -> Self {
         let mut db = Db::new(conn);
         db.sees_uncommitted = true;
-        Self { db, node: node.into(), writer, writer_seq: 0, place: 0, fresh_keys: Vec::new() }
+        let fail_points = Arc::default();
+        Self { db, node: node.into(), writer, writer_seq: 0, place: 0, fresh_keys: Vec::new(), fail_points }
     }
 
     /// Whether anybody is at the other end.
@@ -303,6 +306,11 @@ impl Tx {
         self.db.forsake();
         (self.db.conn, self.db.silent) = (conn, false);
         (self.writer, self.writer_seq) = (writer, 0);
+    }
+
+    /// Comes by a place where a test may let things go wrong.
+    pub async fn pass(&mut self, here: FailPoint) -> Result<()> {
+        self.fail_points.pass(here).await
     }
 
     /// Begins a transaction, together with the first savepoint where several changes are going to share it.

@@ -102,6 +102,12 @@ pub async fn add(tx: &mut Tx, keyring: &Keyring, intent: &Intent, at: i64) -> Re
     tx.execute(sql, row).await.map(|_| ())
 }
 
+/// What must never be: [`crate::planted::Bug::IntentDeleted`].
+#[cfg(feature = "planted")]
+pub async fn forget(tx: &mut Tx, id: &ExecutionId) -> Result<()> {
+    tx.execute("DELETE FROM executions WHERE id = $1", params![id.as_str()]).await.map(|_| ())
+}
+
 /// Counts a send before the socket is opened, and remembers the first that may have arrived. What an earlier send came to
 /// is forgotten: from here on this one may have happened.
 pub async fn mark_sent(tx: &mut Tx, id: &ExecutionId, now: BusinessTime) -> Result<()> {

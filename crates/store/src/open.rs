@@ -14,6 +14,7 @@ use sqlx::{Pool, Postgres, Sqlite};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::dialect::{Conn, Database, Db, Tx, from_sqlx};
+use crate::fail_point::{FailPoint, FailPoints};
 use crate::seal::Keyring;
 use crate::writer::{self, Typed, Unit};
 use crate::{Error, Result};
@@ -79,6 +80,7 @@ pub struct Store {
     predecessor: Option<Arc<str>>,
     data_dir: Arc<Path>,
     anchor: Arc<Path>,
+    fail_points: Arc<FailPoints>,
     // Held as long as any handle lives.
     _lock: Option<Arc<File>>,
 }
@@ -120,7 +122,8 @@ impl Store {
             None => sqlite::open(&options, sender.downgrade()).await?,
             Some(url) => postgres::open(&options, url).await?,
         };
-        writer::start(writers, inbox, &keyring);
+        let fail_points = Arc::new(FailPoints::default());
+        writer::start(writers, inbox, &keyring, &fail_points);
         Ok(Store {
             readers,
             writer: sender,
@@ -129,6 +132,7 @@ impl Store {
             anchor: options.anchor_path().into(),
             node: options.node.into(),
             data_dir: options.data_dir.into(),
+            fail_points,
             _lock: Some(Arc::new(lock)),
         })
     }
@@ -150,6 +154,7 @@ impl Store {
             predecessor: None,
             data_dir: options.data_dir.as_path().into(),
             anchor: options.anchor_path().into(),
+            fail_points: Arc::default(),
             _lock: None,
         })
     }
@@ -203,6 +208,16 @@ impl Store {
     /// Where the anchor of the audit lies.
     pub fn anchor_path(&self) -> &Path {
         &self.anchor
+    }
+
+    /// Where tests let things go wrong in this store and in the engine above it.
+    pub fn fail_points(&self) -> &FailPoints {
+        &self.fail_points
+    }
+
+    /// Comes by such a place.
+    pub async fn pass(&self, here: FailPoint) -> Result<()> {
+        self.fail_points.pass(here).await
     }
 
     pub fn database(&self) -> Database {

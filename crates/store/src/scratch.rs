@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _};
 use tempfile::TempDir;
 
@@ -20,7 +21,15 @@ impl Scratch {
     /// # Panics
     /// Where there is no server to test on, with a word on how to start one.
     pub async fn new(database: Database) -> Self {
-        let dir = tempfile::tempdir().expect("the system has a place for temporary files");
+        Self::within(database, &std::env::temp_dir()).await
+    }
+
+    /// The same below a directory.
+    ///
+    /// # Panics
+    /// As [`Self::new`].
+    pub async fn within(database: Database, parent: &Path) -> Self {
+        let dir = tempfile::tempdir_in(parent).expect("there is a place for temporary files");
         if database == Database::Postgres {
             let sql = format!("CREATE SCHEMA {}", schema_of(dir.path()));
             let mut admin = server().connect().await.expect("the server to test on answers");
@@ -44,6 +53,23 @@ impl Scratch {
             }
         };
         Options { readers: 4, postgres, ..Options::sqlite(self.path(), node) }
+    }
+
+    /// Every lease runs out at this moment, as if its time had passed by the database's clock. False where somebody holds
+    /// the tables too long.
+    ///
+    /// # Panics
+    /// Where the database does not answer.
+    pub async fn lapse_leases(&self) -> bool {
+        let sql = sqlx::raw_sql("UPDATE jobs SET lease_until = 1 WHERE state = 'leased'");
+        match self.database {
+            Database::Postgres => self.postgres().await.execute(sql).await.is_ok(),
+            Database::Sqlite => {
+                let options = SqliteConnectOptions::new().filename(crate::open::database_path(self.path()));
+                let beside = options.busy_timeout(std::time::Duration::from_millis(500)).connect().await;
+                beside.expect("the file can be opened").execute(sql).await.is_ok()
+            }
+        }
     }
 
     /// A way to the tables past the store.

@@ -12,6 +12,7 @@ use sqlx::{Pool, Postgres};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::dialect::Tx;
+use crate::fail_point::{FailPoint, FailPoints};
 use crate::open::acquire;
 use crate::seal::Keyring;
 use crate::{Error, Result};
@@ -142,9 +143,15 @@ impl Writer {
 type Inbox = Arc<Mutex<mpsc::Receiver<Box<dyn Unit>>>>;
 
 /// Lets them work until every sender is gone.
-pub(crate) fn start(writers: Vec<Writer>, inbox: mpsc::Receiver<Box<dyn Unit>>, keyring: &Arc<Keyring>) {
+pub(crate) fn start(
+    writers: Vec<Writer>,
+    inbox: mpsc::Receiver<Box<dyn Unit>>,
+    keyring: &Arc<Keyring>,
+    fail_points: &Arc<FailPoints>,
+) {
     let inbox = Arc::new(Mutex::new(inbox));
-    for writer in writers {
+    for mut writer in writers {
+        writer.tx.fail_points = Arc::clone(fail_points);
         tokio::spawn(run(writer, Arc::clone(&inbox), Arc::clone(keyring)));
     }
 }
@@ -171,9 +178,15 @@ async fn run(mut writer: Writer, inbox: Inbox, keyring: Arc<Keyring>) {
 }
 
 async fn commit_group(tx: &mut Tx, group: &mut [Box<dyn Unit>]) -> Result<()> {
+    run_group(tx, group).await?;
+    tx.pass(FailPoint::Committed).await
+}
+
+async fn run_group(tx: &mut Tx, group: &mut [Box<dyn Unit>]) -> Result<()> {
     if let [unit] = group {
         tx.begin(false).await?;
         let kept = run_unit(tx, unit).await;
+        tx.pass(FailPoint::Committing).await?;
         return tx.command(if kept { "COMMIT" } else { "ROLLBACK" }).await;
     }
     tx.begin(true).await?;
@@ -181,6 +194,9 @@ async fn commit_group(tx: &mut Tx, group: &mut [Box<dyn Unit>]) -> Result<()> {
     for (place, unit) in group.iter_mut().enumerate() {
         if !run_unit(tx, unit).await {
             tx.command("ROLLBACK TO unit").await?;
+        }
+        if place == last {
+            tx.pass(FailPoint::Committing).await?;
         }
         let next = if place == last { "RELEASE unit; COMMIT" } else { "RELEASE unit; SAVEPOINT unit" };
         tx.command(next).await?;

@@ -8,6 +8,7 @@ mod dependencies;
 mod entry;
 mod house;
 mod packages;
+mod planted;
 mod size;
 mod tokens;
 mod tree;
@@ -55,6 +56,7 @@ fn problems(root: &Path) -> anyhow::Result<Vec<Problem>> {
     let tree = Tree::read(root)?;
     let packages = Packages::read(root)?;
     let mut found = Vec::new();
+    found.extend(planted::on_by_itself(&tree));
     found.extend(house::unplaced(&packages));
     found.extend(house::wrong_directions(&packages));
     found.extend(house::misplaced_clients(&packages));

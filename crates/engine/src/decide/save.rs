@@ -9,6 +9,7 @@ use bursar_domain::time::BusinessTime;
 use bursar_store::audit::{self, Record, Table};
 use bursar_store::cases::{self, Case, Details};
 use bursar_store::decisions::{self, NewDecision};
+use bursar_store::fail_point::FailPoint;
 use bursar_store::jobs::{self, Clock, Job, NewJob};
 use bursar_store::seal::{Keyring, NO_SUBJECT};
 use bursar_store::timeline::{self, NewEntry};
@@ -67,6 +68,7 @@ impl Engine {
             .write(move |tx| async move { saving.write(tx, &keyring).await }.boxed())
             .await
             .map_err(store_error)?;
+        self.pass(FailPoint::DecisionKept).await?;
         metrics::counter!("bursar_cases_decided_total", "playbook" => playbook, "class" => class)
             .increment(1);
         self.tell("case", &lane, (Some(case.as_str()), None), headline);
@@ -144,7 +146,9 @@ impl Saving {
         jobs::check_fence(tx, &self.job).await?;
         self.gathered.save(tx, keyring, self.at).await?;
         cases::save(tx, keyring, &self.case, self.at).await?;
+        tx.pass(FailPoint::DecisionCase).await?;
         self.record(tx, keyring).await?;
+        tx.pass(FailPoint::DecisionRecorded).await?;
         for (kind, who, body) in std::mem::take(&mut self.lines) {
             let entry = NewEntry {
                 case: &self.case.id,
@@ -165,12 +169,14 @@ impl Saving {
         self.refuse_second_keys(tx).await?;
         for filing in &self.filings {
             propose::file(tx, keyring, filing).await?;
+            tx.pass(FailPoint::DecisionFiled).await?;
         }
         jobs::drop_queued(tx, "timer", &case_job_key(&self.case.lane, &self.case.key)).await?;
         if let Some(timer) = &self.timer {
             jobs::add(tx, timer).await?;
         }
-        jobs::finish(tx, &self.job).await
+        jobs::finish(tx, &self.job).await?;
+        tx.pass(FailPoint::DecisionJobGone).await
     }
 
     /// What was to be replaced got its intent since we looked, or somebody asked for the same: decided again.

@@ -11,6 +11,7 @@ use bursar_domain::id::ExecutionId;
 use bursar_domain::time::BusinessTime;
 use bursar_store::Tx;
 use bursar_store::executions::{self, Execution, Progress};
+use bursar_store::fail_point::FailPoint;
 use futures_util::FutureExt as _;
 
 use super::intent::{Step, Work};
@@ -42,6 +43,7 @@ pub(crate) async fn let_go(
 
 impl Engine {
     pub(super) async fn take_up(&self, task: &Task<'_>, execution: Execution) -> Result<()> {
+        self.pass(FailPoint::TakenUp).await?;
         // What is done inside Bursar happens in the transaction that says so.
         if matches!(task.proposal.content.action, Action::CreateTask { .. }) {
             return self.carry_out(task, execution).await;

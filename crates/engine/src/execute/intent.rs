@@ -13,7 +13,9 @@ use bursar_domain::verdict::Ruling;
 use bursar_store::audit::{self, Record, Table};
 use bursar_store::cases::{self, Case};
 use bursar_store::executions::{self, Execution, Intent};
+use bursar_store::fail_point::FailPoint;
 use bursar_store::jobs::{self, NewJob};
+use bursar_store::planted::{Bug, planted};
 use bursar_store::seal::Keyring;
 use bursar_store::{Tx, approvals, proposals};
 use futures_util::FutureExt as _;
@@ -55,8 +57,10 @@ impl Engine {
         let now = self.inner.clocks.business();
         let action = task.proposal.content.action.clone();
         let (facts, gathered) = self.read_target(task, now).await?;
+        self.pass(FailPoint::TargetRead).await?;
         let request = request::of(&action, &task.proposal.id)?;
         let key = request::idempotency_key(&self.inner.installation.id, &task.proposal.id);
+        let key = request::planted_key(key, &action);
         let connected = open.connection.connected.contains(&open.lane.account);
         let intent = Intent {
             id: ExecutionId::from_entropy(self.inner.entropy.id()),
@@ -180,12 +184,16 @@ impl Work {
     async fn decide(mut self, tx: &mut Tx) -> Result<Step> {
         let keyring = self.engine.inner.store.keyring().clone();
         jobs::check_fence(tx, &self.job).await?;
+        tx.pass(FailPoint::IntentFenced).await?;
         self.gathered.save(tx, &keyring, self.at).await?;
         if let Some(objection) = self.objection_today(tx).await? {
             return self.void(tx, &keyring, objection).await.map(Step::Voided);
         }
+        tx.pass(FailPoint::IntentJudged).await?;
         executions::add(tx, &keyring, &self.intent, self.at).await?;
+        tx.pass(FailPoint::IntentWritten).await?;
         self.budget(&self.engine).reserve(tx, &self.intent.id).await?;
+        tx.pass(FailPoint::BudgetTaken).await?;
         let data = json!({"execution": self.intent.id.as_str(), "proposal": self.intent.proposal.as_str(),
             "verb": self.intent.verb, "digest": self.intent.digest, "idempotency_key": self.intent.idempotency_key});
         let record = Record {
@@ -198,6 +206,7 @@ impl Work {
             commits: vec![audit::commitment(tx, Table::Executions, self.intent.id.as_str()).await?],
         };
         audit::append(tx, record).await?;
+        tx.pass(FailPoint::IntentRecorded).await?;
         Ok(Step::Intended)
     }
 
@@ -250,7 +259,8 @@ impl Work {
             proposal::guards(&content.action, &self.facts),
         );
         let changed = |name: &&FactName| then.get(name.as_str()) != now.get(name.as_str());
-        if let Some(name) = content.action.guard_facts().iter().find(changed) {
+        let unchecked = planted(Bug::DigestNotChecked);
+        if let Some(name) = content.action.guard_facts().iter().find(changed).filter(|_| !unchecked) {
             let zone = &self.engine.inner.settings.zone;
             let said = |facts: &Facts| cards::fact_words(facts, *name, zone);
             let (what, was, is) = (name.as_str().replace('_', " "), said(&content.facts), said(&self.facts));
@@ -291,7 +301,8 @@ impl Work {
     ) -> Result<Option<Objection>> {
         let approval = approvals::of_proposal(tx, &self.proposal.id).await?;
         let Some(approval) = approval.filter(|approval| {
-            approval.state == ApprovalState::Met && approval.digest == self.proposal.digest
+            let same = approval.digest == self.proposal.digest || planted(Bug::DigestNotChecked);
+            approval.state == ApprovalState::Met && same
         }) else {
             return objects(NOBODY_ASKED, "policy now asks people, and nobody has been asked");
         };

@@ -10,7 +10,9 @@ use bursar_domain::proposal::ProposalState;
 use bursar_domain::time::{BusinessTime, MachineTime};
 use bursar_store::audit::{self, Record, Table};
 use bursar_store::executions::{self, Execution, Progress};
+use bursar_store::fail_point::FailPoint;
 use bursar_store::jobs::{self, Clock, Counts, NewJob};
+use bursar_store::planted::{Bug, planted};
 use bursar_store::tasks::{self, NewTask};
 use bursar_store::{Tx, cases, modes, objects, proposals};
 use futures_util::FutureExt as _;
@@ -85,6 +87,7 @@ pub(super) enum Outcome {
 }
 
 /// What is written.
+#[derive(Clone)]
 struct Verdict {
     state: ExecutionState,
     proposal: Option<ProposalState>,
@@ -170,7 +173,12 @@ impl Engine {
         let (state, halt) = (verdict.state, verdict.halt);
         let surprised = verdict.receipt.as_ref().is_some_and(Receipt::contradicts);
         let why = verdict.why.clone();
+        let late = planted(Bug::AuditOutside).then(|| (work.clone(), verdict.clone()));
         self.inner.store.write(move |tx| async move { work.write(tx, verdict).await }.boxed()).await?;
+        if let Some((work, verdict)) = late {
+            self.pass(FailPoint::OutcomeRecorded).await?;
+            self.inner.store.write(move |tx| async move { work.record(tx, &verdict).await }.boxed()).await?;
+        }
         metrics::counter!("bursar_actions_total", "verb" => execution.intent.verb.clone(), "result" => state.as_str())
             .increment(1);
         if surprised {
@@ -317,6 +325,7 @@ fn cut(execution: &Execution, attempts: i64) -> Verdict {
 }
 
 /// What the transaction works with.
+#[derive(Clone)]
 struct Work {
     engine: Engine,
     job: jobs::Job,
@@ -342,11 +351,14 @@ impl Work {
         };
         executions::record(tx, &intent.id, &progress, self.now).await?;
         executions::wait_until(tx, &intent.id, verdict.waiting_until).await?;
+        tx.pass(FailPoint::OutcomeWritten).await?;
         if verdict.not_sent {
             executions::mark_not_sent(tx, &intent.id).await?;
         }
-        if verdict.state != self.execution.state || verdict.proposal.is_some() {
+        let changed = verdict.state != self.execution.state || verdict.proposal.is_some();
+        if changed && !planted(Bug::AuditOutside) {
             self.record(tx, &verdict).await?;
+            tx.pass(FailPoint::OutcomeRecorded).await?;
         }
         if let Some(state) = verdict.proposal {
             self.settle(tx, state, &verdict).await?;
@@ -355,6 +367,7 @@ impl Work {
             let why = verdict.why.as_deref().unwrap_or_default();
             modes::kill(tx, &format!("lane:{}", intent.lane), why, self.at, "engine").await?;
         }
+        tx.pass(FailPoint::OutcomeSettled).await?;
         match verdict.again {
             None => jobs::finish(tx, &self.job).await?,
             Some(after) => {
@@ -369,6 +382,11 @@ impl Work {
                 }
             }
         }
+        #[cfg(feature = "planted")]
+        if planted(Bug::IntentDeleted) && verdict.state == ExecutionState::Unknown {
+            executions::forget(tx, &intent.id).await?;
+        }
+        tx.pass(FailPoint::OutcomeJobGone).await?;
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 use bursar_domain::action::Action;
 use bursar_domain::canonical::hash_hex;
 use bursar_domain::id::ProposalId;
+use bursar_store::planted::{Bug, planted};
 use bursar_stripe::api_version::PINNED;
 
 use crate::stripe_api::encode;
@@ -63,7 +64,7 @@ pub(crate) fn of(action: &Action, proposal: &ProposalId) -> Result<Request> {
     };
     Ok(match action {
         Action::RefundCharge { charge, amount, reason } => {
-            let minor = amount.amount.to_string();
+            let minor = through_a_float(amount.amount).to_string();
             stripe(
                 "/v1/refunds".to_owned(),
                 &[
@@ -96,6 +97,22 @@ pub(crate) fn of(action: &Action, proposal: &ProposalId) -> Result<Request> {
 /// The idempotency key: from the installation and the action, never from chance or time.
 pub(crate) fn idempotency_key(installation: &str, proposal: &ProposalId) -> String {
     format!("bursar_{}", &hash_hex(format!("{installation}\n{proposal}").as_bytes())[..40])
+}
+
+/// The key as some bugs would make it: [`Bug::KeyFromAmount`].
+pub(crate) fn planted_key(key: String, action: &Action) -> String {
+    match action.amount() {
+        Some(amount) if planted(Bug::KeyFromAmount) => {
+            format!("bursar_{}", &hash_hex(amount.to_string().as_bytes())[..40])
+        }
+        _ => key,
+    }
+}
+
+/// Unchanged, but for [`Bug::FloatMoney`]: in major units and back.
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "that is the bug")]
+fn through_a_float(amount: i64) -> i64 {
+    if planted(Bug::FloatMoney) { (amount as f64 / 100.0 * 100.0) as i64 } else { amount }
 }
 
 #[cfg(test)]

@@ -8,13 +8,14 @@ use bursar_connectors::{Connector as _, Delivery, DeliveryOutcome};
 use bursar_domain::action::{Action, Mail};
 use bursar_domain::time::BusinessTime;
 use bursar_store::executions::{self, Execution};
+use bursar_store::fail_point::FailPoint;
 use bursar_store::jobs;
+use bursar_store::planted::{Bug, planted};
 use bursar_store::proposals::Proposal;
 use futures_util::FutureExt as _;
 
 use super::outcome::Outcome;
 use super::{Task, receipt};
-use crate::crash_point::CrashPoint;
 use crate::govern;
 use crate::start::{Engine, store_error};
 use crate::stripe_api::{Answered, Meaning, SendError, Written, meaning};
@@ -55,19 +56,20 @@ impl Engine {
                     if stopped.is_none() {
                         executions::mark_sent(tx, &id, now).await?;
                     }
+                    tx.pass(FailPoint::SendCounted).await?;
                     Ok(stopped)
                 }
                 .boxed()
             })
             .await
             .map_err(store_error)?;
-        self.pass(CrashPoint::Counted).await;
+        self.pass(FailPoint::Counted).await?;
         Ok(stopped.map(|(scope, reason)| held_by(&scope, &reason)))
     }
 
     async fn send_to_stripe(&self, task: &Task<'_>, execution: &Execution) -> Result<Outcome> {
         let open = self.inner.lanes.require(&execution.intent.lane)?;
-        if self.inner.clocks.business() > execution.intent.deadline_at {
+        if self.is_past_deadline(execution) {
             return Ok(Outcome::Absent);
         }
         // First the turn, then the count with its fence: whoever waited until the lease was over sends nothing.
@@ -78,22 +80,53 @@ impl Engine {
                 return Ok(Outcome::Later { after: Some(wait), why, sent: false });
             }
         };
+        self.pass(FailPoint::TurnTaken).await?;
         if let Some(waits) = self.count_send(task, execution).await? {
             return Ok(waits);
         }
+        // A process that was stopped between the count and here may wake a day later: others have looked, and said that
+        // it did not happen. From here on nothing awaits.
+        if self.is_past_deadline(execution) {
+            let why = "it waited for longer than its key is trusted".to_owned();
+            return Ok(Outcome::Later { after: None, why, sent: false });
+        }
         let intent = &execution.intent;
+        let key = self.planted_key(execution);
         let written = Written {
             path: &intent.path,
             body: &intent.request,
-            idempotency_key: &intent.idempotency_key,
+            idempotency_key: key.as_deref().unwrap_or(&intent.idempotency_key),
             api_version: &intent.api_version,
         };
         let answer = open.client.send(turn, written).await;
+        self.pass(FailPoint::SocketClosed).await?;
         Ok(match answer {
+            Ok(answered) if answered.status == 429 && planted(Bug::RateLimitIsRefusal) => {
+                Outcome::Refused { code: "rate_limit".to_owned(), message: String::new() }
+            }
             Ok(answered) => self.read_answer(task, &answered),
             Err(SendError::NotSent(why)) => Outcome::Later { after: None, why, sent: false },
             Err(SendError::Lost(why)) => Outcome::Later { after: None, why, sent: true },
         })
+    }
+
+    fn is_past_deadline(&self, execution: &Execution) -> bool {
+        self.inner.clocks.business() > execution.intent.deadline_at && !planted(Bug::KeyTooOld)
+    }
+
+    /// Another key than the intent's, where a bug would send one.
+    fn planted_key(&self, execution: &Execution) -> Option<String> {
+        let again = execution.sends > 0;
+        let code = execution.outcome_code.as_deref();
+        let in_use = execution.waiting_for.as_deref() == Some("idempotency_key_in_use");
+        let another = (planted(Bug::KeyPerSend) && again)
+            || (planted(Bug::KeyAfter500) && code == Some(super::outcome::STORED))
+            || (planted(Bug::KeyAfter409) && in_use);
+        let key = &execution.intent.idempotency_key;
+        if planted(Bug::KeyFromTime) {
+            return Some(format!("{key}_{}", self.inner.clocks.business().unix_s()));
+        }
+        another.then(|| format!("{key}_{}", execution.sends))
     }
 
     fn read_answer(&self, task: &Task<'_>, answered: &Answered) -> Outcome {
@@ -105,6 +138,9 @@ impl Engine {
                 }
                 self.hand_over(&task.proposal, &object);
                 receipt::read(task, &object, answered)
+            }
+            Meaning::WaitingAtStripe { request, .. } if planted(Bug::ParkedIsDone) => {
+                Outcome::Done(receipt::of_mail(&request))
             }
             Meaning::WaitingAtStripe { request, expires_s } => {
                 Outcome::AwaitsApproval { request, until: expires_s.map(BusinessTime::from_unix_s) }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bursar_connectors::silence;
+use bursar_store::planted::{Bug, planted};
 use bursar_stripe::api_version::PINNED;
 use bursar_stripe::event::mask_card_numbers_in_bytes;
 use reqwest::header::{HeaderMap, HeaderValue};
@@ -194,7 +195,11 @@ impl Client {
         _turn: Turn,
         written: Written<'_>,
     ) -> std::result::Result<Answered, SendError> {
-        let request = self
+        let mut client = self.clone();
+        if planted(Bug::AccountDropped) {
+            client.account = None;
+        }
+        let request = client
             .request(Method::POST, written.path, written.api_version)
             .map_err(|error| SendError::NotSent(error.to_string()))?
             .header("content-type", "application/x-www-form-urlencoded")

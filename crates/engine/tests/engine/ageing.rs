@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use bursar_domain::id::ProposalId;
 use bursar_domain::proposal::ProposalState;
-use bursar_engine::CrashPoint;
+use bursar_engine::FailPoint;
 
 use crate::answers::{VERBS, Verb, under_way};
-use crate::gate::Harm;
 use crate::scene::{Scene, Wish};
+use bursar_fake_stripe::gate::Harm;
 
 /// Sent once with this harm; then nobody answers for so long.
 async fn sent_and_away(verb: Verb, harm: Harm, away: Duration) -> (Scene, ProposalId) {
@@ -80,7 +80,7 @@ async fn while_stripe_cannot_be_read_nothing_is_concluded_and_nothing_sent() {
 #[tokio::test]
 async fn an_intent_that_never_left_and_is_a_day_old_is_not_sent() {
     let mut scene = Scene::new(Wish::default()).await;
-    let reached = scene.engine().stand_still_at(CrashPoint::Intended);
+    let reached = scene.engine().stand_still_at(FailPoint::Intended);
     let proposal = under_way(&scene, Verb::Refund, None).await;
     reached.await.unwrap();
     scene.kill();

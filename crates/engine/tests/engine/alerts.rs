@@ -11,9 +11,9 @@ use axum::routing::post;
 use bursar_connectors::webhook::{Deadlines, Reach, Webhook, WebhookSettings};
 use bursar_domain::actor::Actor;
 use bursar_engine::{AlertSettings, Error};
+use bursar_fake_stripe::gate::Harm;
 use serde_json::Value;
 
-use crate::gate::Harm;
 use crate::letters::Post;
 use crate::scene::{Scene, Wish};
 

@@ -7,17 +7,17 @@ use bursar_domain::approval::Choice;
 use bursar_domain::id::{ProposalId, TokenId};
 use bursar_domain::proposal::ProposalState;
 use bursar_domain::role::Role;
-use bursar_engine::{CrashPoint, RefundRequest, Submitted};
+use bursar_engine::{FailPoint, RefundRequest, Submitted};
 use bursar_store::request_keys::RequestKey;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::gate::Harm;
 use crate::scene::{Scene, Wish};
+use bursar_fake_stripe::gate::Harm;
 
 /// Asked for at once, all decided before the first is sent; then the process dies and another one goes on.
 async fn asked_at_once(scene: &mut Scene, charge: &str, amounts: &[i64]) -> Vec<Submitted> {
-    let reached = scene.engine().stand_still_at(CrashPoint::Intended);
+    let reached = scene.engine().stand_still_at(FailPoint::Intended);
     let sam = scene.who("Sam", &[Role::Support]).await;
     let asks = join_all(amounts.iter().map(|amount| scene.ask_as(&sam, charge, Some(*amount)))).await;
     reached.await.unwrap();

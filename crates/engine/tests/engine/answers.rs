@@ -9,8 +9,8 @@ use bursar_domain::proposal::ProposalState;
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::gate::Harm;
 use crate::scene::{Scene, Wish};
+use bursar_fake_stripe::gate::Harm;
 
 /// What is asked of Stripe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,9 +8,9 @@ use bursar_engine::{Endpoint, IngestAnswer};
 use bursar_store::events::Filter;
 use serde_json::{Value, json};
 
-use crate::gate::Harm;
 use crate::scene::{CONNECT_SECRET, Scene, Wish};
 use crate::stage::Stage;
+use bursar_fake_stripe::gate::Harm;
 
 async fn apart(scene: &Scene) -> Vec<Value> {
     scene.engine().quarantined(99).await.unwrap().items

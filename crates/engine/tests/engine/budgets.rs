@@ -10,8 +10,8 @@ use bursar_stripe::currency::Currency;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
-use crate::gate::Harm;
 use crate::scene::{Scene, Wish};
+use bursar_fake_stripe::gate::Harm;
 
 /// Refunds go by themselves while this holds.
 fn refunds_when(condition: &str) -> Wish {

@@ -5,13 +5,13 @@ use std::time::Duration;
 use bursar_domain::approval::Choice;
 use bursar_domain::proposal::ProposalState;
 use bursar_domain::role::Role;
-use bursar_engine::CrashPoint;
+use bursar_engine::FailPoint;
 use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::answers::{VERBS, Verb, under_way};
-use crate::gate::Harm;
 use crate::scene::{Reached, Scene, Wish};
+use bursar_fake_stripe::gate::Harm;
 
 /// Waits until a job stands still there.
 async fn stands(reached: Reached) {
@@ -27,7 +27,7 @@ async fn assert_one_effect(scene: &Scene, proposal: &bursar_domain::id::Proposal
     scene.assert_audit().await;
 }
 
-async fn die_at(verb: Verb, point: CrashPoint, harm: Option<Harm>) {
+async fn die_at(verb: Verb, point: FailPoint, harm: Option<Harm>) {
     let what = format!("{verb:?} at {point:?} with {harm:?}");
     let mut scene = Scene::new(verb.wish()).await;
     let reached = scene.engine().stand_still_at(point);
@@ -36,12 +36,12 @@ async fn die_at(verb: Verb, point: CrashPoint, harm: Option<Harm>) {
     scene.restart().await;
     assert_one_effect(&scene, &proposal, &what).await;
     // Sent a second time only where nobody could know that it was sent at all.
-    let most = if point == CrashPoint::Counted { 1 } else { 2 };
+    let most = if point == FailPoint::Counted { 1 } else { 2 };
     assert!(scene.stage.our_writes().len() <= most, "{what}");
 }
 
-const ON_THE_WAY: [CrashPoint; 4] =
-    [CrashPoint::Intended, CrashPoint::Counted, CrashPoint::Answered, CrashPoint::Concluded];
+const ON_THE_WAY: [FailPoint; 4] =
+    [FailPoint::Intended, FailPoint::Counted, FailPoint::Answered, FailPoint::Concluded];
 
 #[tokio::test]
 async fn a_death_at_any_step_of_an_execution_leaves_one_effect() {
@@ -53,10 +53,8 @@ async fn a_death_at_any_step_of_an_execution_leaves_one_effect() {
 #[tokio::test]
 async fn a_death_after_a_lost_answer_leaves_one_effect() {
     for verb in VERBS {
-        join_all(
-            [Harm::CutBefore, Harm::CutAfter].map(|harm| die_at(verb, CrashPoint::Answered, Some(harm))),
-        )
-        .await;
+        join_all([Harm::CutBefore, Harm::CutAfter].map(|harm| die_at(verb, FailPoint::Answered, Some(harm))))
+            .await;
     }
 }
 
@@ -84,7 +82,7 @@ async fn a_death_after_a_stored_500_leaves_one_effect_and_no_second_request() {
         let mut scene = Scene::new(verb.wish()).await;
         // Stripe's own: carried out, stored, and replayed to whoever asks again.
         scene.stage.stripe.arm_fault(json!({"route": route, "kind": "status", "status": 500})).unwrap();
-        let reached = scene.engine().stand_still_at(CrashPoint::Answered);
+        let reached = scene.engine().stand_still_at(FailPoint::Answered);
         let proposal = under_way(&scene, verb, None).await;
         stands(reached).await;
         scene.restart().await;
@@ -96,13 +94,13 @@ async fn a_death_after_a_stored_500_leaves_one_effect_and_no_second_request() {
 #[tokio::test]
 async fn two_deaths_in_any_order_leave_one_effect() {
     let pairs = ON_THE_WAY.into_iter().flat_map(|first| ON_THE_WAY.map(|second| (first, second)));
-    let pairs: Vec<(CrashPoint, CrashPoint)> = pairs.collect();
+    let pairs: Vec<(FailPoint, FailPoint)> = pairs.collect();
     for four in pairs.chunks(4) {
         join_all(four.iter().map(|(first, second)| die_twice(*first, *second))).await;
     }
 }
 
-async fn die_twice(first: CrashPoint, second: CrashPoint) {
+async fn die_twice(first: FailPoint, second: FailPoint) {
     let mut scene = Scene::new(Wish::default()).await;
     let reached = scene.engine().stand_still_at(first);
     let proposal = under_way(&scene, Verb::Refund, None).await;
@@ -120,7 +118,7 @@ async fn die_twice(first: CrashPoint, second: CrashPoint) {
 
 #[tokio::test]
 async fn a_death_while_an_event_is_taken_or_decided_on_loses_neither() {
-    for point in [CrashPoint::EventTaken, CrashPoint::Decided] {
+    for point in [FailPoint::EventUnderstood, FailPoint::Decided] {
         let mut scene = Scene::new(Wish::default()).await;
         let mut reached = scene.engine().stand_still_at(point);
         let failed = scene.stage.failed_invoice("insufficient_funds");
@@ -129,7 +127,7 @@ async fn a_death_while_an_event_is_taken_or_decided_on_loses_neither() {
             _ = &mut reached => false,
         };
         // What is taken in the commit that accepts it is not answered before.
-        assert_eq!(answered, point == CrashPoint::Decided);
+        assert_eq!(answered, point == FailPoint::Decided);
         if answered {
             stands(reached).await;
         }

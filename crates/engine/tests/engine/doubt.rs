@@ -12,8 +12,8 @@ use bursar_engine::{Error, Settlement, Truth};
 use serde_json::json;
 
 use crate::answers::{Verb, under_way};
-use crate::gate::Harm;
 use crate::scene::{Scene, Who, Wish};
+use bursar_fake_stripe::gate::Harm;
 
 const DAY: &str = "2026-11-21";
 

@@ -7,7 +7,7 @@ use bursar_domain::approval::{Choice, Tally, VoteError};
 use bursar_domain::id::ApprovalId;
 use bursar_domain::proposal::ProposalState;
 use bursar_domain::role::Role;
-use bursar_engine::{CrashPoint, Error, NewPerson, Submitted};
+use bursar_engine::{Error, FailPoint, NewPerson, Submitted};
 use bursar_policy::PolicyFile;
 
 use crate::scene::{Scene, Who, Wish};
@@ -92,10 +92,10 @@ async fn a_vote_that_came_in_time_outlives_the_expiry_that_was_under_way() {
     let scene = Scene::new(Wish::default()).await;
     let (_, asked, approval, carl) = asking(&scene).await;
     hold_before_intent(&scene);
-    let (voting, count) = scene.engine().pause_at(CrashPoint::Voting);
+    let (voting, count) = scene.engine().pause_at(FailPoint::Voting);
     let expiring = async {
         voting.await.unwrap();
-        let (expiring, go_on) = scene.engine().pause_at(CrashPoint::Expiring);
+        let (expiring, go_on) = scene.engine().pause_at(FailPoint::Expiring);
         scene.pass_business(Duration::from_hours(24));
         expiring.await.unwrap();
         count.send(()).unwrap();
@@ -158,7 +158,7 @@ async fn what_a_person_wrote_is_read_by_people_and_stands_nowhere_in_the_open() 
 
 /// Keeps an approved action from its intent until the test has changed the world.
 fn hold_before_intent(scene: &Scene) {
-    scene.stage.gate.harm("GET", "/v1/charges/", usize::MAX, crate::gate::Harm::answer(503, ""));
+    scene.stage.gate.harm("GET", "/v1/charges/", usize::MAX, bursar_fake_stripe::gate::Harm::answer(503, ""));
 }
 
 fn let_go(scene: &Scene) {
@@ -207,7 +207,7 @@ async fn a_kill_switch_stops_what_was_approved() {
 async fn a_kill_switch_also_holds_up_an_intent_that_outlived_its_process() {
     let mut scene = Scene::new(Wish::default()).await;
     let charge = scene.stage.charge(9_000);
-    let reached = scene.engine().stand_still_at(CrashPoint::Intended);
+    let reached = scene.engine().stand_still_at(FailPoint::Intended);
     let asked = scene.ask(&charge, 5_000).await.unwrap();
     reached.await.unwrap();
     scene.engine().kill(&Actor::Engine, "all", "drill").await.unwrap();
@@ -308,5 +308,11 @@ async fn a_stricter_policy_set_voids_what_the_old_one_let_through() {
 
 /// The request itself reads the charge once; what comes after it does not.
 fn hold_before_intent_of_filing(scene: &Scene) {
-    scene.stage.gate.harm_after("GET", "/v1/charges/", 1, usize::MAX, crate::gate::Harm::answer(503, ""));
+    scene.stage.gate.harm_after(
+        "GET",
+        "/v1/charges/",
+        1,
+        usize::MAX,
+        bursar_fake_stripe::gate::Harm::answer(503, ""),
+    );
 }

@@ -8,13 +8,13 @@ use bursar_domain::execution::ExecutionState;
 use bursar_domain::id::ProposalId;
 use bursar_domain::proposal::ProposalState;
 use bursar_domain::role::Role;
-use bursar_engine::{CrashPoint, Rate};
+use bursar_engine::{FailPoint, Rate};
 use bursar_stripe::currency::Currency;
 
 use crate::answers::{Verb, under_way};
-use crate::gate::Harm;
 use crate::letters::{Post, letter_about};
 use crate::scene::{Scene, Wish};
+use bursar_fake_stripe::gate::Harm;
 
 /// Waits until the execution says what it waits for.
 async fn waits_for(scene: &Scene, proposal: &ProposalId, what: &str) {
@@ -30,7 +30,7 @@ async fn waits_for(scene: &Scene, proposal: &ProposalId, what: &str) {
 /// A refund whose intent stands, held up by a kill switch before anything left.
 async fn stopped_refund() -> (Scene, ProposalId) {
     let mut scene = Scene::new(Wish::default()).await;
-    let reached = scene.engine().stand_still_at(CrashPoint::Intended);
+    let reached = scene.engine().stand_still_at(FailPoint::Intended);
     let proposal = under_way(&scene, Verb::Refund, None).await;
     reached.await.unwrap();
     scene.engine().kill(&Actor::Engine, "all", "drill").await.unwrap();

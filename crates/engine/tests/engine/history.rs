@@ -7,9 +7,9 @@ use std::time::Duration;
 use bursar_domain::actor::Actor;
 use bursar_engine::HistoryHealth;
 use bursar_fake_stripe::Size;
+use bursar_fake_stripe::gate::Harm;
 use serde_json::Value;
 
-use crate::gate::Harm;
 use crate::scene::{Scene, Wish};
 use crate::stage::Stage;
 

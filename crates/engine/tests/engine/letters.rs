@@ -10,7 +10,7 @@ use bursar_connectors::mail::{MailSettings, SmtpMail};
 use bursar_domain::id::ProposalId;
 use bursar_domain::proposal::ProposalState;
 use bursar_domain::time::BusinessTime;
-use bursar_engine::CrashPoint;
+use bursar_engine::FailPoint;
 
 use crate::scene::{Scene, Wish};
 use crate::stage::Failed;
@@ -90,7 +90,7 @@ async fn every_way_in_which_a_server_disappoints_has_its_answer() {
 
 #[tokio::test]
 async fn a_letter_that_may_have_gone_when_the_process_died_is_never_sent_again() {
-    for (point, letters) in [(CrashPoint::Counted, 0), (CrashPoint::Answered, 1)] {
+    for (point, letters) in [(FailPoint::Counted, 0), (FailPoint::Answered, 1)] {
         let post = Post::open().await;
         let mut scene = Scene::new(post.wish()).await;
         let reached = scene.engine().stand_still_at(point);
@@ -109,7 +109,7 @@ async fn a_letter_that_may_have_gone_when_the_process_died_is_never_sent_again()
 async fn a_letter_that_surely_did_not_go_when_the_process_died_goes_out_after() {
     let post = Post::open().await;
     let mut scene = Scene::new(post.wish()).await;
-    let reached = scene.engine().stand_still_at(CrashPoint::Intended);
+    let reached = scene.engine().stand_still_at(FailPoint::Intended);
     let proposal = letter(&scene).await;
     reached.await.unwrap();
     scene.restart().await;

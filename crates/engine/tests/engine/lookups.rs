@@ -9,9 +9,9 @@ use bursar_domain::proposal::ProposalState;
 use serde_json::{Value, json};
 
 use crate::answers::{Verb, under_way};
-use crate::gate::Harm;
 use crate::scene::{Scene, Wish};
 use crate::stage::Failed;
+use bursar_fake_stripe::gate::Harm;
 
 /// A list that never ends.
 fn endless() -> Harm {

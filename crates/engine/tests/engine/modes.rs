@@ -90,7 +90,7 @@ async fn a_poison_event_parks_itself_and_everything_else_flows() {
     // Stripe refuses to show this one invoice, whatever is asked: not an outage, an answer.
     let path = format!("/v1/invoices/{}", poison.invoice);
     let body = json!({"error": {"type": "invalid_request_error", "code": "parameter_invalid"}}).to_string();
-    scene.stage.gate.harm("GET", &path, usize::MAX, crate::gate::Harm::answer(400, &body));
+    scene.stage.gate.harm("GET", &path, usize::MAX, bursar_fake_stripe::gate::Harm::answer(400, &body));
     scene.pass_business(Duration::from_mins(20));
     scene.deliver(&poison.event).await.unwrap();
     scene.deliver(&healthy.event).await.unwrap();

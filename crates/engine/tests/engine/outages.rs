@@ -7,8 +7,8 @@ use bursar_domain::proposal::ProposalState;
 use bursar_domain::role::Role;
 use bursar_engine::IngestAnswer;
 
-use crate::gate::Harm;
 use crate::scene::{Scene, Wish};
+use bursar_fake_stripe::gate::Harm;
 
 #[tokio::test]
 async fn events_are_accepted_and_decided_when_stripe_is_back() {

@@ -15,7 +15,6 @@ mod clocks;
 mod connect;
 mod crashes;
 mod doubt;
-mod gate;
 mod governance;
 mod held;
 mod history;

@@ -7,7 +7,7 @@ use bursar_domain::approval::Choice;
 use bursar_domain::execution::ExecutionState;
 use bursar_domain::proposal::ProposalState;
 use bursar_domain::role::Role;
-use bursar_engine::{CrashPoint, Error, Lift};
+use bursar_engine::{Error, FailPoint, Lift};
 use bursar_store::anchor;
 
 use crate::letters::{Post, letter_about};
@@ -65,7 +65,7 @@ async fn what_was_done_after_a_copy_was_made_is_not_done_again() {
     let whole = scene.ask(&scene.stage.charge(64_000), 64_000).await.unwrap();
     let part = scene.ask(&scene.stage.charge(90_000), 30_000).await.unwrap();
     // Allowed, intended, and not sent when the copy is made.
-    let reached = scene.engine().stand_still_at(CrashPoint::Intended);
+    let reached = scene.engine().stand_still_at(FailPoint::Intended);
     let intended = scene.ask(&scene.stage.charge(20_000), 8_000).await.unwrap();
     reached.await.unwrap();
     let copy = scene.keep_copy().await;

@@ -14,7 +14,7 @@ use bursar_domain::proposal::ProposalState;
 use bursar_domain::role::Role;
 use bursar_domain::time::{BusinessTime, MachineTime};
 use bursar_engine::{
-    AlertSettings, ClockTrust, Clocks, Connection, CrashPoint, Endpoint, Engine, Error, HomeMoney,
+    AlertSettings, ClockTrust, Clocks, Connection, Endpoint, Engine, Error, FailPoint, HomeMoney,
     IngestAnswer, NewPerson, PlaybookSettings, Rate, RefundRequest, Result, Separation, Settings, Submitted,
     VoteCast,
 };
@@ -146,7 +146,7 @@ impl Scene {
     }
 
     /// The same, and it stands still where the first job comes by this place.
-    pub async fn restart_standing_still_at(&mut self, point: CrashPoint) -> Reached {
+    pub async fn restart_standing_still_at(&mut self, point: FailPoint) -> Reached {
         self.begin_again(Some(point)).await.expect("a place was named")
     }
 
@@ -185,7 +185,7 @@ impl Scene {
         }
     }
 
-    async fn begin_again(&mut self, point: Option<CrashPoint>) -> Option<Reached> {
+    async fn begin_again(&mut self, point: Option<FailPoint>) -> Option<Reached> {
         self.kill();
         self.starts += 1;
         let settings = settings(&self.stage, &self.wish, &self.place, self.starts);
@@ -216,7 +216,7 @@ pub type Reached = tokio::sync::oneshot::Receiver<()>;
 pub async fn begin(
     settings: Settings,
     clocks: Clocks,
-    point: Option<CrashPoint>,
+    point: Option<FailPoint>,
 ) -> (Runtime, Engine, Option<Reached>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let opening = runtime.spawn(async move {

@@ -8,9 +8,9 @@ use bursar_domain::proposal::ProposalState;
 use bursar_domain::role::Role;
 use serde_json::json;
 
-use crate::gate::Harm;
 use crate::scene::{Scene, Wish};
 use crate::stage::Stage;
+use bursar_fake_stripe::gate::Harm;
 
 /// A platform with two sellers.
 async fn platform(wish: Wish) -> (Scene, String, String) {

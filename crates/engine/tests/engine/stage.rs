@@ -3,7 +3,7 @@
 use bursar_fake_stripe::{FakeStripe, Options};
 use serde_json::{Value, json};
 
-use crate::gate::{Gate, Written};
+use bursar_fake_stripe::gate::{Gate, Written};
 
 /// 21 November 2026, 00:00 UTC.
 pub const NOW_S: i64 = 1_795_219_200;
@@ -30,7 +30,7 @@ impl Stage {
         let stripe =
             FakeStripe::open(Options { start_s: NOW_S, machine_time: || NOW_S, ..Options::default() })
                 .unwrap();
-        let gate = Gate::open(stripe.clone()).await;
+        let gate = Gate::open(stripe.clone()).await.unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Stage { stripe, gate, client }
     }

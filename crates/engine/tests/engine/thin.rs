@@ -4,9 +4,9 @@
 use bursar_engine::IngestAnswer;
 use serde_json::{Value, json};
 
-use crate::gate::Harm;
 use crate::scene::{Scene, Wish};
 use crate::stage::Failed;
+use bursar_fake_stripe::gate::Harm;
 
 /// The thin form of an event, as Stripe delivers it.
 fn thin(id: &str, snapshot: &Value) -> Value {

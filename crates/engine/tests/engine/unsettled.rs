@@ -6,12 +6,12 @@ use bursar_domain::actor::Actor;
 use bursar_domain::execution::ExecutionState;
 use bursar_domain::proposal::ProposalState;
 use bursar_domain::role::Role;
-use bursar_engine::{CrashPoint, Viewer};
+use bursar_engine::{FailPoint, Viewer};
 use serde_json::json;
 
 use crate::answers::{Verb, under_way};
-use crate::gate::Harm;
 use crate::scene::{Scene, Wish};
+use bursar_fake_stripe::gate::Harm;
 
 #[tokio::test]
 async fn a_refund_in_doubt_is_not_made_again_and_stays_before_a_person() {
@@ -73,7 +73,7 @@ async fn a_payment_under_way_is_not_replaced_by_another_card() {
 async fn an_outcome_leaves_alone_what_the_case_became_meanwhile() {
     let scene = Scene::new(Wish::default()).await;
     let charge = scene.stage.charge(64_000);
-    let (answered, go_on) = scene.engine().pause_at(CrashPoint::Answered);
+    let (answered, go_on) = scene.engine().pause_at(FailPoint::Answered);
     let small = scene.ask(&charge, 5_000).await.unwrap();
     answered.await.unwrap();
     let large = scene.ask(&charge, 30_000).await.unwrap();

@@ -1,23 +1,24 @@
-//! The gate before the fake Stripe: everything the engine says goes through it. It keeps what was written, closes when
-//! Stripe is to be away, and harms answers in every way that a network or Stripe itself can.
+//! A gate before a simulated Stripe, for tests: everything that is said to it goes through here. It keeps what was written
+//! and what was answered, closes when Stripe is to be away, and harms answers in every way that a network or Stripe can.
 
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::header::CONTENT_LENGTH;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
-use bursar_fake_stripe::FakeStripe;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
+
+use crate::FakeStripe;
 
 /// What goes wrong with a request.
 #[derive(Clone, Debug)]
@@ -36,13 +37,17 @@ pub enum Harm {
     Change { pointer: &'static str, to: Value },
     /// Only so many bytes of Stripe's own answer.
     Truncate(usize),
+    /// The connection ends at once, and it happens when [`Gate::let_through`] is called: meanwhile its key is in use.
+    Late,
 }
 
 impl Harm {
+    /// This answer instead, and nothing happens.
     pub fn answer(status: u16, body: &str) -> Harm {
         Harm::Answer { effect: false, status, headers: Vec::new(), body: body.to_owned() }
     }
 
+    /// This answer instead, and it happens.
     pub fn answer_after(status: u16, body: &str) -> Harm {
         Harm::Answer { effect: true, status, headers: Vec::new(), body: body.to_owned() }
     }
@@ -58,6 +63,19 @@ pub struct Written {
     pub body: String,
 }
 
+/// A write with what came of it at the gate.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub written: Written,
+    /// Seconds of business time.
+    pub at_s: i64,
+    /// The status that was answered; nothing where no answer was.
+    pub status: Option<u16>,
+    /// The code in the answer, where it was an error with one.
+    pub code: Option<String>,
+}
+
+#[derive(Debug)]
 struct Rule {
     method: &'static str,
     path: String,
@@ -67,15 +85,19 @@ struct Rule {
     harm: Harm,
 }
 
+#[derive(Debug)]
 struct Desk {
     stripe: FakeStripe,
     rules: Mutex<Vec<Rule>>,
-    written: Mutex<Vec<Written>>,
+    written: Mutex<Vec<Seen>>,
+    late: Mutex<Vec<Request<Bytes>>>,
     asked: Mutex<Vec<String>>,
     forbidden: Mutex<Vec<String>>,
     closed: AtomicBool,
 }
 
+/// An open gate.
+#[derive(Debug)]
 pub struct Gate {
     address: SocketAddr,
     desk: Arc<Desk>,
@@ -83,19 +105,21 @@ pub struct Gate {
 }
 
 impl Gate {
-    pub async fn open(stripe: FakeStripe) -> Gate {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+    /// Opens before a Stripe, at a port of its own.
+    pub async fn open(stripe: FakeStripe) -> io::Result<Gate> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
         let desk = Arc::new(Desk {
             stripe,
             rules: Mutex::default(),
             written: Mutex::default(),
+            late: Mutex::default(),
             asked: Mutex::default(),
             forbidden: Mutex::default(),
             closed: AtomicBool::new(false),
         });
         let serving = Mutex::new(tokio::spawn(serve(listener, Arc::clone(&desk))));
-        Gate { address, desk, serving }
+        Ok(Gate { address, desk, serving })
     }
 
     pub fn url(&self) -> String {
@@ -105,9 +129,10 @@ impl Gate {
     /// From now on nobody answers.
     pub fn close(&self) {
         self.desk.closed.store(true, Ordering::SeqCst);
-        self.serving.lock().unwrap().abort();
+        held(&self.serving).abort();
     }
 
+    /// From now on somebody does again.
     pub async fn reopen(&self) {
         let listener = loop {
             match TcpListener::bind(self.address).await {
@@ -116,7 +141,7 @@ impl Gate {
             }
         };
         self.desk.closed.store(false, Ordering::SeqCst);
-        *self.serving.lock().unwrap() = tokio::spawn(serve(listener, Arc::clone(&self.desk)));
+        *held(&self.serving) = tokio::spawn(serve(listener, Arc::clone(&self.desk)));
     }
 
     /// Harms the next `times` requests whose path begins so.
@@ -126,32 +151,52 @@ impl Gate {
 
     /// The same, after `pass` of them went well.
     pub fn harm_after(&self, method: &'static str, path: &str, pass: usize, times: usize, harm: Harm) {
-        self.desk.rules.lock().unwrap().push(Rule { method, path: path.to_owned(), pass, times, harm });
+        held(&self.desk.rules).push(Rule { method, path: path.to_owned(), pass, times, harm });
     }
 
+    /// Nothing is harmed any more.
     pub fn heal(&self) {
-        self.desk.rules.lock().unwrap().clear();
+        held(&self.desk.rules).clear();
+    }
+
+    /// What was late happens now. Answers how many requests that was.
+    pub async fn let_through(&self) -> usize {
+        let late = std::mem::take(&mut *held(&self.desk.late));
+        let count = late.len();
+        for request in late {
+            let _ = pass(self.desk.stripe.router(), request.map(Body::from)).await;
+        }
+        count
     }
 
     /// Everything that was written so far, in order.
     pub fn written(&self) -> Vec<Written> {
-        self.desk.written.lock().unwrap().clone()
+        held(&self.desk.written).iter().map(|seen| seen.written.clone()).collect()
+    }
+
+    /// The same with what came of it.
+    pub fn seen(&self) -> Vec<Seen> {
+        held(&self.desk.written).clone()
     }
 
     /// Paths of what the key was not permitted.
     pub fn forbidden(&self) -> Vec<String> {
-        self.desk.forbidden.lock().unwrap().clone()
+        held(&self.desk.forbidden).clone()
     }
 
     /// How often something was read.
     pub fn reads(&self) -> usize {
-        self.desk.asked.lock().unwrap().len()
+        held(&self.desk.asked).len()
     }
 
     /// Everything that was read so far, with its query.
     pub fn asked(&self) -> Vec<String> {
-        self.desk.asked.lock().unwrap().clone()
+        held(&self.desk.asked).clone()
     }
+}
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn serve(listener: TcpListener, desk: Arc<Desk>) {
@@ -172,53 +217,88 @@ async fn converse(stream: TcpStream, desk: Arc<Desk>) {
 }
 
 async fn answer(desk: &Desk, request: Request<Body>) -> io::Result<Response<Body>> {
-    let cut = || io::Error::from(io::ErrorKind::ConnectionAborted);
     if desk.closed.load(Ordering::SeqCst) {
         return Err(cut());
     }
     let (parts, body) = request.into_parts();
-    let body = to_bytes(body, 1 << 20).await.map_err(|_| cut())?;
-    if parts.method == "GET" {
-        desk.asked.lock().unwrap().push(parts.uri.to_string());
+    let body = to_bytes(body, BODY_MAX).await.map_err(|_| cut())?;
+    let (is_read, path) = (parts.method == "GET", parts.uri.path().to_owned());
+    let place = if is_read {
+        held(&desk.asked).push(parts.uri.to_string());
+        None
     } else {
-        desk.written.lock().unwrap().push(written(parts.uri.path(), &parts.headers, &body));
+        let mut kept = held(&desk.written);
+        let written = written(&path, &parts.headers, &body);
+        kept.push(Seen { written, at_s: desk.stripe.now_s(), status: None, code: None });
+        Some(kept.len() - 1)
+    };
+    let harm = strike(desk, parts.method.as_str(), &path);
+    let in_use = parts.headers.get("idempotency-key").is_some_and(|key| is_late(desk, key));
+    let request = Request::from_parts(parts, body);
+    let answer = match harm {
+        Some(harm) => suffer(desk, request, harm).await?,
+        None if in_use => made(409, &[], IN_USE.to_owned()),
+        None => pass(desk.stripe.router(), request.map(Body::from)).await?,
+    };
+    if answer.status() == StatusCode::FORBIDDEN {
+        held(&desk.forbidden).push(path);
     }
-    let harm = strike(desk, parts.method.as_str(), parts.uri.path());
-    let path = parts.uri.path().to_owned();
-    let router = desk.stripe.router();
-    let request = Request::from_parts(parts, Body::from(body));
+    let Some(place) = place else { return Ok(answer) };
+    let (parts, body) = answer.into_parts();
+    let body = to_bytes(body, BODY_MAX).await.map_err(|_| cut())?;
+    let told: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let code = told.pointer("/error/code").and_then(Value::as_str).map(str::to_owned);
+    let seen = &mut held(&desk.written)[place];
+    (seen.status, seen.code) = (Some(parts.status.as_u16()), code);
+    Ok(Response::from_parts(parts, Body::from(body)))
+}
+
+/// Large enough for every answer there is.
+const BODY_MAX: usize = 4 << 20;
+const IN_USE: &str = r#"{"error": {"type": "idempotency_error", "code": "idempotency_key_in_use",
+    "message": "There is currently another in-progress request using this Idempotency Key."}}"#;
+
+fn cut() -> io::Error {
+    io::Error::from(io::ErrorKind::ConnectionAborted)
+}
+
+fn is_late(desk: &Desk, key: &HeaderValue) -> bool {
+    held(&desk.late).iter().any(|late| late.headers().get("idempotency-key") == Some(key))
+}
+
+async fn suffer(desk: &Desk, request: Request<Bytes>, harm: Harm) -> io::Result<Response<Body>> {
+    let done = |request: Request<Bytes>| pass(desk.stripe.router(), request.map(Body::from));
     match harm {
-        None => {
-            let answer = pass(router, request).await?;
-            if answer.status() == StatusCode::FORBIDDEN {
-                desk.forbidden.lock().unwrap().push(path);
-            }
-            Ok(answer)
+        Harm::CutBefore => Err(cut()),
+        Harm::CutAfter => done(request).await.and(Err(cut())),
+        Harm::Late => {
+            held(&desk.late).push(request);
+            Err(cut())
         }
-        Some(Harm::CutBefore) => Err(cut()),
-        Some(Harm::CutAfter) => pass(router, request).await.and(Err(cut())),
-        Some(Harm::HoldBefore) => hold().await,
-        Some(Harm::HoldAfter) => {
-            pass(router, request).await?;
+        Harm::HoldBefore => hold().await,
+        Harm::HoldAfter => {
+            done(request).await?;
             hold().await
         }
-        Some(Harm::Answer { effect, status, headers, body }) => {
+        Harm::Answer { effect, status, headers, body } => {
             if effect {
-                pass(router, request).await?;
+                done(request).await?;
             }
             Ok(made(status, &headers, body))
         }
-        Some(Harm::Change { pointer, to }) => {
-            let (mut parts, body) = pass(router, request).await?.into_parts();
+        Harm::Change { pointer, to } => {
+            let (mut parts, body) = done(request).await?.into_parts();
             parts.headers.remove(CONTENT_LENGTH);
-            let mut body: Value = serde_json::from_slice(&to_bytes(body, 1 << 20).await.unwrap()).unwrap();
-            *body.pointer_mut(pointer).unwrap() = to;
+            let body = to_bytes(body, BODY_MAX).await.map_err(|_| cut())?;
+            let mut body: Value = serde_json::from_slice(&body)?;
+            let field = body.pointer_mut(pointer);
+            *field.ok_or_else(|| io::Error::other(format!("no {pointer} in the answer")))? = to;
             Ok(Response::from_parts(parts, Body::from(body.to_string())))
         }
-        Some(Harm::Truncate(bytes)) => {
-            let (mut parts, body) = pass(router, request).await?.into_parts();
+        Harm::Truncate(bytes) => {
+            let (mut parts, body) = done(request).await?.into_parts();
             parts.headers.remove(CONTENT_LENGTH);
-            let body = to_bytes(body, 1 << 20).await.unwrap();
+            let body = to_bytes(body, BODY_MAX).await.map_err(|_| cut())?;
             Ok(Response::from_parts(parts, Body::from(body.slice(..bytes.min(body.len())))))
         }
     }
@@ -237,7 +317,7 @@ async fn hold() -> io::Result<Response<Body>> {
 
 fn made(status: u16, headers: &[(&'static str, &'static str)], body: String) -> Response<Body> {
     let mut response = Response::new(Body::from(body));
-    *response.status_mut() = StatusCode::from_u16(status).unwrap();
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in headers {
         response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
@@ -245,7 +325,7 @@ fn made(status: u16, headers: &[(&'static str, &'static str)], body: String) -> 
 }
 
 fn strike(desk: &Desk, method: &str, path: &str) -> Option<Harm> {
-    let mut rules = desk.rules.lock().unwrap();
+    let mut rules = held(&desk.rules);
     let place = rules.iter().position(|rule| rule.method == method && path.starts_with(&rule.path))?;
     if rules[place].pass > 0 {
         rules[place].pass -= 1;
@@ -260,12 +340,12 @@ fn strike(desk: &Desk, method: &str, path: &str) -> Option<Harm> {
 }
 
 fn written(path: &str, headers: &HeaderMap, body: &Bytes) -> Written {
-    let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+    let header = |name: &str| Some(headers.get(name)?.to_str().ok()?.to_owned());
     Written {
         path: path.to_owned(),
         key: header("idempotency-key").unwrap_or_default(),
         version: header("stripe-version").unwrap_or_default(),
         account: header("stripe-account"),
-        body: String::from_utf8(body.to_vec()).unwrap(),
+        body: String::from_utf8_lossy(body).into_owned(),
     }
 }
