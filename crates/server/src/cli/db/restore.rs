@@ -60,7 +60,11 @@ const NEXT: &str = "people, tokens, modes and kill switches are those of the cop
 
 async fn from_file(file: &Path, options: &Options, yes: bool, session: &Session) -> Outcome {
     if !file.is_file() {
-        return Err(Failure::new(Code::NotFound, format!("there is no file {}", file.display())));
+        return Err(Failure::new(
+            Code::NotFound,
+            format!("nothing was put back: there is no file {}", file.display()),
+        )
+        .help("name a copy that `bursar db backup` made"));
     }
     crate::setup::make_data_dir(&options.data_dir).map_err(|error| {
         Failure::new(Code::CannotWrite, format!("{} cannot be made: {error}", options.data_dir.display()))
