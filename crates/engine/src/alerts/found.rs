@@ -72,6 +72,9 @@ pub(super) fn troubles(health: &Health, beside: &Beside, settings: &AlertSetting
     if health.clock.is_some() {
         add("clock", "", json!({}));
     }
+    if health.restored.is_some() {
+        add("restored_copy", "", json!({}));
+    }
     all.extend(gaps(beside));
     all
 }
@@ -117,6 +120,7 @@ mod tests {
 
     use super::*;
     use crate::health::LaneHealth;
+    use crate::restored::Restored;
 
     fn health() -> Health {
         Health { events: 1, last_event_age_s: Some(1), audit_head: 1, mail: true, ..Health::default() }
@@ -195,6 +199,7 @@ mod tests {
                 health(),
             ),
             ("clock", "", Health { clock: Some("it says 1970".into()), ..health() }, health()),
+            ("restored_copy", "", Health { restored: Some(Restored::default()), ..health() }, health()),
             ("key_refused", "main", Health { keys_refused: vec!["main".into()], ..health() }, health()),
             ("stripe_unconnected", "main", Health { unconnected: vec!["main".into()], ..health() }, health()),
             (

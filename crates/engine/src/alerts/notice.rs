@@ -147,6 +147,10 @@ pub(super) fn headline(code: &str, about: &str, facts: &Value) -> String {
         ),
         "kill_switch" => format!("The kill switch of {about} is thrown"),
         "clock" => "The clock cannot be right: nothing is sent until it is".to_owned(),
+        "restored_copy" => {
+            "The database is a copy that was put back: nothing leaves until a person lifts the hold"
+                .to_owned()
+        }
         "key_refused" => format!("Stripe refuses the key of [stripe.{about}]"),
         "stripe_unconnected" => format!("[stripe.{about}] has not answered since the start"),
         "stripe_unreadable" => {
@@ -172,6 +176,7 @@ fn next(code: &str) -> &'static str {
         "stripe_unconnected" | "stripe_unreadable" => "bursar doctor --only stripe",
         "no_events" => "bursar status; bursar doctor --only stripe",
         "clock" => "bursar doctor",
+        "restored_copy" => "bursar db reconcile",
         _ => "bursar status",
     }
 }
@@ -285,6 +290,12 @@ mod tests {
                 "[stripe.main] cannot be read: a/test, b/test and 5 more",
             ),
             ("clock", "", json!({}), "The clock cannot be right: nothing is sent until it is"),
+            (
+                "restored_copy",
+                "",
+                json!({}),
+                "The database is a copy that was put back: nothing leaves until a person lifts the hold",
+            ),
             ("of_tomorrow", "x", json!({}), "of_tomorrow x"),
         ] {
             assert_eq!(headline(code, about, &facts), words);

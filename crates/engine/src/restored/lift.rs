@@ -23,7 +23,7 @@ const LIFTS: Role = Role::Controller;
 const LOST_SHOWN: i64 = 1_000;
 
 /// How a copy stands that nobody has cleared yet.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Restored {
     pub id: String,
     /// A code, and the same in words.

@@ -58,6 +58,21 @@ async fn settled(scene: &Scene) {
     }
 }
 
+/// What is asked for meanwhile waits, an operator cannot lift the hold, and nothing that `happened` happens again.
+async fn held_until_a_controller_lifts_it(scene: &mut Scene, carl: &Who, happened: usize) {
+    let olivia = scene.who("Olivia", &[Role::Operator]).await;
+    let refused = lift(scene, &olivia).await;
+    assert!(matches!(refused, Err(Error::Forbidden(_))), "{refused:?}");
+    let meanwhile = scene.ask(&scene.stage.charge(20_000), 5_000).await.unwrap();
+    assert_eq!(meanwhile.state, ProposalState::Approved);
+    settled(scene).await;
+    assert_eq!(scene.stage.effects("refund.create").len(), happened, "nothing leaves");
+    lift(scene, carl).await.unwrap();
+    scene.live_until(&meanwhile.proposal, ProposalState::Done).await;
+    settled(scene).await;
+    assert_eq!(scene.stage.effects("refund.create").len(), happened + 1, "nothing happens twice");
+}
+
 #[tokio::test]
 async fn what_was_done_after_a_copy_was_made_is_not_done_again() {
     let mut scene = Scene::new(Wish { polls: true, ..Wish::default() }).await;
@@ -108,18 +123,7 @@ async fn what_was_done_after_a_copy_was_made_is_not_done_again() {
     assert_eq!(found.target.as_deref(), Some(unknown.as_str()));
     assert_eq!(scene.spent("lane:money_out", "usd").await, 106_000, "the day's budget knows all of it");
 
-    let olivia = scene.who("Olivia", &[Role::Operator]).await;
-    let refused = lift(&scene, &olivia).await;
-    assert!(matches!(refused, Err(Error::Forbidden(_))), "{refused:?}");
-    // What is asked for meanwhile waits.
-    let meanwhile = scene.ask(&scene.stage.charge(20_000), 5_000).await.unwrap();
-    assert_eq!(meanwhile.state, ProposalState::Approved);
-    settled(&scene).await;
-    assert_eq!(scene.stage.effects("refund.create").len(), happened.len(), "nothing leaves");
-    lift(&scene, &carl).await.unwrap();
-    scene.live_until(&meanwhile.proposal, ProposalState::Done).await;
-    settled(&scene).await;
-    assert_eq!(scene.stage.effects("refund.create").len(), happened.len() + 1, "nothing happens twice");
+    held_until_a_controller_lifts_it(&mut scene, &carl, happened.len()).await;
 
     // Somebody does not find their refund and asks for the like again: a person sees what was done.
     let again = scene.ask(&unknown, 4_000).await.unwrap();

@@ -53,6 +53,11 @@ impl Problem {
         }
     }
 
+    /// It may work later: when, is said.
+    fn not_now(code: &'static str, after_s: u64, message: impl Into<String>) -> Self {
+        Self { retry_after_s: Some(after_s), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message) }
+    }
+
     pub fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "resource_missing", format!("no such {what}"))
     }
@@ -107,37 +112,16 @@ impl From<Error> for Problem {
             Error::Store(bursar_store::Error::Conflict(_)) => {
                 Self::new(StatusCode::CONFLICT, "conflict", "somebody else was faster; look again")
             }
-            Error::Unavailable { on, after, .. } => Self {
-                retry_after_s: Some(after.as_secs().max(1)),
-                ..Self::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    if on == "Stripe" { "stripe_unavailable" } else { "unavailable" },
-                    format!("{message}; nothing was changed"),
-                )
-            },
-            Error::Clock(_) => Self {
-                retry_after_s: Some(60),
-                ..Self::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "clock_wrong",
-                    format!("{message}; nothing was counted"),
-                )
-            },
-            Error::Restored => Self {
-                retry_after_s: Some(60),
-                ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "restored_copy", message)
-            },
+            Error::Unavailable { on, after, .. } => {
+                let code = if on == "Stripe" { "stripe_unavailable" } else { "unavailable" };
+                Self::not_now(code, after.as_secs().max(1), format!("{message}; nothing was changed"))
+            }
+            Error::Clock(_) => Self::not_now("clock_wrong", 60, format!("{message}; nothing was counted")),
+            Error::Restored => Self::not_now("restored_copy", 60, message),
             Error::Stopping
             | Error::Store(
                 bursar_store::Error::Busy(_) | bursar_store::Error::Full(_) | bursar_store::Error::Closing,
-            ) => Self {
-                retry_after_s: Some(1),
-                ..Self::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "unavailable",
-                    "not now: nothing was kept, please come again",
-                )
-            },
+            ) => Self::not_now("unavailable", 1, "not now: nothing was kept, please come again"),
             Error::PermissionMissing { .. } => Self::new(
                 StatusCode::BAD_GATEWAY,
                 "stripe_permission_missing",

@@ -96,6 +96,7 @@ pub const NUMBERS: &[(Kind, &str, &str)] = &[
     ),
     (Gauge, "bursar_keys_refused", "Configured Stripe accounts whose key Stripe refuses"),
     (Gauge, "bursar_clock_wrong", "1 while the clock cannot be right and nothing is sent"),
+    (Gauge, "bursar_restored_copy", "1 while the database is a copy that was put back and nothing leaves"),
     (Gauge, "bursar_nodes", "Processes that work on this installation"),
     (Gauge, "bursar_alerts_open", "Alerts that operators were told and that are not over"),
     (Gauge, "bursar_alert_ways_failing", "Ways by which notices do not get through"),

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::installation::{Installation, WEBHOOK_SECRET, until};
 
 /// Everything that such a flow counts. Whoever renames one breaks somebody's dashboard.
-const NAMES: [&str; 35] = [
+const NAMES: [&str; 36] = [
     "bursar_actions_total",
     "bursar_alert_ways_failing",
     "bursar_alerts_open",
@@ -41,6 +41,7 @@ const NAMES: [&str; 35] = [
     "bursar_nodes",
     "bursar_queue_latency_seconds",
     "bursar_queue_oldest_due_seconds",
+    "bursar_restored_copy",
     "bursar_stripe_reads_total",
     "bursar_votes_total",
     "bursar_webhook_rejected_total",

@@ -16,7 +16,7 @@ use crate::cli::{Outcome, ask, fields, idempotency, instant, runtime};
 
 const EXAMPLES: &str = "\
 Examples:
-  bursar db reconcile             what was found, and what is missing; exit 8 while things are held
+  bursar db reconcile             what was found and is missing; 8 while held
   bursar db reconcile --lift      let things leave again";
 
 #[derive(Debug, clap::Args)]
