@@ -134,17 +134,17 @@ async fn audited(
     world: &World,
     say: &mut Say<'_>,
 ) -> anyhow::Result<()> {
-    let mut told: BTreeSet<(String, String)> = BTreeSet::new();
-    let mut after = 0;
-    loop {
-        let page = audit::after(db, after, 500).await?;
-        let Some(last) = page.last().and_then(|stored| stored.seq) else { break };
-        after = last;
-        for stored in page {
-            let commits = stored.entry.commits.into_iter();
-            told.extend(commits.map(|commit| (commit.table, commit.key)));
-        }
+    // What waits to be chained is told too: whoever has the duty may have died with it.
+    let waiting = audit::unsealed(db).await?.0;
+    let mut entries = if waiting > 0 { audit::newest(db, waiting, None).await? } else { Vec::new() };
+    while let page =
+        audit::after(db, entries.iter().filter_map(|one| one.seq).max().unwrap_or(0), 500).await?
+        && !page.is_empty()
+    {
+        entries.extend(page);
     }
+    let commits = entries.into_iter().flat_map(|stored| stored.entry.commits);
+    let told: BTreeSet<(String, String)> = commits.map(|commit| (commit.table, commit.key)).collect();
     for key in by_key.keys() {
         let Some(execution) = executions::by_key(db, world.reader.keyring(), key).await? else { continue };
         let id = execution.intent.id.to_string();
