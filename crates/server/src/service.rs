@@ -16,13 +16,13 @@ use bursar_engine::{
 use bursar_policy::PolicyFile;
 use bursar_stripe::id::AccountId;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::alerts;
 use crate::config::mail::{Protection, Smtp};
 use crate::config::value::IngestSource;
 use crate::config::{Config, Stripe};
-use crate::http::limits::Limits;
+use crate::http::limits::{Limits, UNACCEPTED_MAX};
 use crate::http::shares::Shares;
 use crate::http::state::{Demo, Hosts};
 use crate::http::{self, AppState};
@@ -291,5 +291,13 @@ pub async fn until_told() {
 
 /// Listens, or says on what it could not.
 pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+    listen_on(address).with_context(|| format!("cannot listen on {address}"))
+}
+
+fn listen_on(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A port that was ours a moment ago is ours again at once.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(UNACCEPTED_MAX)
 }

@@ -52,6 +52,16 @@ pub(crate) const GOALS: &[Goal] = &[
         run: process::disk,
     },
     Goal {
+        name: "G12",
+        promise: "ten times what can be taken: nothing acknowledged is lost, people are served, no account drowns another",
+        run: process::overload,
+    },
+    Goal {
+        name: "G13",
+        promise: "senders that are slow, large or malformed on purpose cost little and hold up nobody",
+        run: process::hostile,
+    },
+    Goal {
         name: "G27",
         promise: "told to end, it ends within ten seconds and loses nothing; told twice, at once",
         run: process::shutdown,

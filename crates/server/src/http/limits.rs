@@ -23,6 +23,9 @@ pub const BODY_BYTES_FREE: usize = 16 * 1024;
 pub const BODIES_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// A head of more is answered 431.
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Connections that may wait to be accepted. Beyond it the system drops a newcomer's first packet, and who was dropped tries
+/// again only after a second: many who come at once must not do that to a person among them.
+pub const UNACCEPTED_MAX: u32 = 4_096;
 /// Files and sockets of our own: databases, Stripe, mail, logs.
 const DESCRIPTORS_OWN: usize = 256;
 const DESCRIPTORS_MAX: u64 = 65_536;

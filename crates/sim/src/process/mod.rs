@@ -4,12 +4,17 @@
 //! What is random comes from the seed. When things happen depends on the machine too: a seed names a kind of run, and a
 //! run that fails is kept as its folder.
 
+mod by_hand;
 mod disk;
 mod draw;
+mod hostile;
 mod kills;
 mod load;
+mod overload;
 mod partitions;
+mod people;
 mod postgres;
+mod pressure;
 mod program;
 mod proxy;
 mod shutdown;
@@ -18,7 +23,9 @@ mod survivors;
 mod zombies;
 
 pub(crate) use disk::run as disk;
+pub(crate) use hostile::run as hostile;
 pub(crate) use kills::run as kills;
+pub(crate) use overload::run as overload;
 pub(crate) use partitions::run as partitions;
 pub(crate) use shutdown::run as shutdown;
 pub(crate) use survivors::run as survivors;

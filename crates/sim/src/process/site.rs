@@ -1,5 +1,6 @@
 //! An installation of its own for one run: a folder, a database, a Stripe in this process, and nodes that come and go.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,12 +16,14 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use super::load::{Load, Target};
+use super::people::People;
 use super::postgres::Scratch;
 use super::program::{Program, Start, document};
 use crate::checker::{Breach, Evidence};
 use crate::goals::Run;
 
-const SECRET: &str = "whsec_of_the_endpoint";
+pub(super) const SECRET: &str = "whsec_of_the_endpoint";
+pub(super) const NEIGHBOUR_SECRET: &str = "whsec_of_the_neighbour";
 const CHARGES: usize = 40;
 const CHARGE_AMOUNT: i64 = 50_000_000;
 /// Its clock is ahead of ours by less than anybody minds: what it does never seems to come before what it was asked.
@@ -33,7 +36,11 @@ pub(super) struct Site {
     // Ended before the folder goes.
     nodes: Vec<Node>,
     pub stripe: FakeStripe,
+    /// A second account, where one was wished for.
+    pub neighbour: Option<FakeStripe>,
     target: Target,
+    /// The operator as somebody who signs in.
+    operator: Value,
     database: Option<Scratch>,
     folder: TempDir,
 }
@@ -54,11 +61,13 @@ pub(super) struct Wish<'a> {
     pub by: Option<String>,
     /// A server other than the shared one.
     pub server: Option<String>,
+    /// Whether there is a second Stripe account.
+    pub neighbour: bool,
 }
 
 impl<'a> Wish<'a> {
     pub(super) fn new(run: &'a Run, database: Database, number: u64) -> Self {
-        Self { run, database, nodes: 1, number, by: None, server: None }
+        Self { run, database, nodes: 1, number, by: None, server: None, neighbour: false }
     }
 }
 
@@ -75,18 +84,25 @@ impl Site {
                 Some(Scratch::new(server.context("no server")?, &name).await?)
             }
         };
-        let (stripe, url) = serve_stripe(wish.run.seed ^ wish.number).await?;
+        let seed = wish.run.seed ^ wish.number;
+        let (stripe, url) = serve_stripe(seed).await?;
+        let neighbour = if wish.neighbour { Some(serve_stripe(seed.wrapping_add(1)).await?) } else { None };
+        let accounts: Vec<Account<'_>> = std::iter::once(("main", &stripe, url.as_str(), SECRET))
+            .chain(
+                neighbour.iter().map(|(stripe, url)| ("neighbour", stripe, url.as_str(), NEIGHBOUR_SECRET)),
+            )
+            .collect();
         let direct = database.as_ref().map(Scratch::url);
         let by = database.as_ref().zip(wish.by.as_ref()).map(|(database, by)| database.url_by(by));
-        configure(folder.path(), (&stripe, &url), direct.as_deref())?;
+        configure(folder.path(), &accounts, direct.as_deref())?;
         let line = format!(
             "init --yes --json --config bursar.toml --data-dir {}",
             data_dir(folder.path(), 0).display()
         );
         let made = document(&wish.run.bursar, folder.path(), &line).await?;
-        let tokens = tokens(folder.path(), &made)?;
+        let people = people(folder.path(), &made)?;
         // From now on by the other way.
-        configure(folder.path(), (&stripe, &url), by.as_deref().or(direct.as_deref()))?;
+        configure(folder.path(), &accounts, by.as_deref().or(direct.as_deref()))?;
         let mut nodes = Vec::new();
         let mut addresses = Vec::new();
         for number in 0..wish.nodes {
@@ -94,8 +110,10 @@ impl Site {
             addresses.push(format!("http://{address}"));
             nodes.push(node(wish.run, folder.path(), number, &address)?);
         }
-        let target = target(&stripe, tokens, addresses)?;
-        let mut site = Site { nodes, stripe, target, database, folder };
+        let target = target(&stripe, tokens(&people)?, addresses)?;
+        let operator = people["people"][0].clone();
+        let neighbour = neighbour.map(|(stripe, _)| stripe);
+        let mut site = Site { nodes, stripe, neighbour, target, operator, database, folder };
         for number in 0..wish.nodes {
             site.start_node(number).await?;
         }
@@ -130,26 +148,34 @@ fn data_dir(folder: &Path, node: usize) -> PathBuf {
     folder.join(format!("data{node}"))
 }
 
-fn configure(folder: &Path, stripe: (&FakeStripe, &str), postgres: Option<&str>) -> anyhow::Result<()> {
+/// What a Stripe account is called, the Stripe it is at, where that listens, and how its deliveries are signed.
+type Account<'a> = (&'a str, &'a FakeStripe, &'a str, &'a str);
+
+fn configure(folder: &Path, accounts: &[Account<'_>], postgres: Option<&str>) -> anyhow::Result<()> {
     let write =
         |name: &str, text: &str| std::fs::write(folder.join(name), text).with_context(|| name.to_owned());
-    write("stripe.key", &stripe.0.secret_key())?;
-    write("webhook.secret", SECRET)?;
     let sqlite = format!("sqlite://{}", data_dir(folder, 0).join("bursar.db").display());
-    let config = format!(
-        "[storage]\nurl = \"{}\"\n\n[stripe.main]\napi_base = \"{}\"\napi_key = {{ file = \"stripe.key\" }}\n\
-         webhook_secrets = [{{ file = \"webhook.secret\" }}]\ningest = [\"webhook\", \"poll\"]\n\
-         poll_interval = \"1s\"\nmode = \"automate\"\nrequests_per_second = 1000\n",
-        postgres.unwrap_or(&sqlite),
-        stripe.1
-    );
+    let mut config = format!("[storage]\nurl = \"{}\"\n", postgres.unwrap_or(&sqlite));
+    for (name, stripe, url, secret) in accounts {
+        write(&format!("{name}.key"), &stripe.secret_key())?;
+        write(&format!("{name}.secret"), secret)?;
+        config += &format!(
+            "\n[stripe.{name}]\napi_base = \"{url}\"\napi_key = {{ file = \"{name}.key\" }}\n\
+             webhook_secrets = [{{ file = \"{name}.secret\" }}]\ningest = [\"webhook\", \"poll\"]\n\
+             poll_interval = \"1s\"\nmode = \"automate\"\nrequests_per_second = 1000\n"
+        );
+    }
     write("bursar.toml", &config)
 }
 
-/// Of the operator and of the controller.
-fn tokens(folder: &Path, made: &Value) -> anyhow::Result<(String, String)> {
+/// Those who were made with the installation.
+fn people(folder: &Path, made: &Value) -> anyhow::Result<Value> {
     let file = made["people_file"].as_str().context("nobody was made")?;
-    let people: Value = serde_json::from_slice(&std::fs::read(folder.join(file))?)?;
+    Ok(serde_json::from_slice(&std::fs::read(folder.join(file))?)?)
+}
+
+/// Of the operator and of the controller.
+fn tokens(people: &Value) -> anyhow::Result<(String, String)> {
     let of = |role: &str| people["tokens"][role].as_str().map(str::to_owned);
     Ok((of("operator").context("no operator")?, of("controller").context("no controller")?))
 }
@@ -255,6 +281,32 @@ impl Site {
     }
 }
 
+/// For those who speak to it by hand.
+impl Site {
+    /// Of the first node: `127.0.0.1:7171`.
+    pub(super) fn address(&self) -> &str {
+        self.target.nodes.first().map_or("", |url| url.trim_start_matches("http://"))
+    }
+
+    /// Somebody at the desk, at the first node.
+    pub(super) async fn people(&self) -> anyhow::Result<People> {
+        let lane = lane(&self.stripe);
+        let (tokens, charges) = (self.target.tokens.clone(), self.target.charges.to_vec());
+        People::sign_in((self.address(), &lane), tokens, charges, &self.operator).await
+    }
+
+    /// Memory of the first node's process in KiB: `VmRSS` now, `VmHWM` at most so far.
+    pub(super) fn memory_kib(&self, field: &str) -> anyhow::Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.program(0)?.id()?))?;
+        let value = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        Ok(value.context("no such field")?.trim().trim_end_matches(" kB").parse()?)
+    }
+}
+
+fn lane(stripe: &FakeStripe) -> String {
+    format!("{}/test", stripe.account_id())
+}
+
 /// Looking.
 impl Site {
     /// Of the first node.
@@ -276,7 +328,7 @@ impl Site {
         let acknowledged: Vec<String> = load.heard().acknowledged.iter().cloned().collect();
         let store = self.look().await?;
         let mut db = store.read().await?;
-        let lane = format!("{}/test", self.stripe.account_id());
+        let lane = lane(&self.stripe);
         let ids: Vec<&str> = acknowledged.iter().map(String::as_str).collect();
         let missing = events::missing(&mut db, &lane, &ids).await?;
         let mut found: Vec<Breach> = missing
@@ -298,21 +350,26 @@ impl Site {
         patience: Duration,
     ) -> anyhow::Result<(Vec<Breach>, Duration)> {
         load.rest().await;
-        let (began, store) = (Instant::now(), self.look().await?);
         let (acknowledged, answered) = {
             let heard = load.heard();
             (heard.acknowledged.clone(), heard.answered.clone())
         };
+        self.judged(&acknowledged, &answered, patience).await
+    }
+
+    /// The same for whoever heard so much and sends no more.
+    pub(super) async fn judged(
+        &self,
+        acknowledged: &BTreeSet<String>,
+        answered: &BTreeSet<String>,
+        patience: Duration,
+    ) -> anyhow::Result<(Vec<Breach>, Duration)> {
+        let (began, store) = (Instant::now(), self.look().await?);
         loop {
             let quiet = quiet(&store).await?;
             if quiet || began.elapsed() > patience {
-                let evidence = Evidence {
-                    store: &store,
-                    stripe: &self.stripe,
-                    acknowledged: &acknowledged,
-                    answered: &answered,
-                    now: now(),
-                };
+                let evidence =
+                    Evidence { store: &store, stripe: &self.stripe, acknowledged, answered, now: now() };
                 let found = evidence.breaches().await?;
                 let moves = found.iter().any(|breach| breach.invariant == "I8");
                 if !moves || began.elapsed() > patience {

@@ -77,6 +77,22 @@ async fn slow_senders_make_room_for_those_who_are_not() {
     assert_eq!(stage.count("SELECT COUNT(*) FROM events").await, 5);
 }
 
+/// Nobody is accepted here: who finds no room in the line would wait for ever.
+#[tokio::test]
+async fn many_who_come_at_once_are_all_let_into_the_line() {
+    let listener = crate::service::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let coming = async {
+        let mut connected = Vec::new();
+        for _ in 0..400 {
+            connected.push(TcpStream::connect(address).await.unwrap());
+        }
+        connected
+    };
+    let connected = tokio::time::timeout(Duration::from_secs(20), coming).await.expect("all are let in");
+    assert_eq!(connected.len(), 400);
+}
+
 #[tokio::test]
 async fn a_body_that_trickles_is_let_go_and_one_that_flows_is_not() {
     let stage = Stage::open().await;
