@@ -29,7 +29,7 @@ const TIMES: u64 = 10;
 const QUIET: Drive = Drive { connections: 4, lasts: Duration::ZERO, per_s: Some(40) };
 /// Of what is kept at capacity, so many of a hundred under ten times as much: senders and program share the machine, and
 /// where there is only this one a good part of it goes into sending and into saying no.
-const KEPT_PERCENT: u64 = 20;
+const KEPT_PERCENT: u64 = 10;
 /// How much longer than a sender of too much may wait who only looks or decides. A decision is several commits.
 const THAN_SENDERS: u32 = 3;
 const MEMORY_KIB_MAX: u64 = 256 * 1024;
