@@ -289,8 +289,8 @@ pub async fn until_told() {
     });
 }
 
-/// Listens, or says on what it could not.
-pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+/// Listens, or says on what it could not. Within a runtime.
+pub fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     listen_on(address).with_context(|| format!("cannot listen on {address}"))
 }
 

@@ -44,7 +44,7 @@ pub fn run(args: ServeArgs, session: &Session) -> Outcome {
     })?;
     runtime::block_on_threads(async {
         let listener =
-            service::listen(config.settings.server.listen.0).await.map_err(|error| cannot_listen(&error))?;
+            service::listen(config.settings.server.listen.0).map_err(|error| cannot_listen(&error))?;
         let mut settings = service::engine_settings(&config).map_err(|error| cannot_start(&error))?;
         if args.accept_clock {
             settings.clock = bursar_engine::ClockTrust::Accepted;

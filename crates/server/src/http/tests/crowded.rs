@@ -80,7 +80,7 @@ async fn slow_senders_make_room_for_those_who_are_not() {
 /// Nobody is accepted here: who finds no room in the line would wait for ever.
 #[tokio::test]
 async fn many_who_come_at_once_are_all_let_into_the_line() {
-    let listener = crate::service::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let listener = crate::service::listen("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let coming = async {
         let mut connected = Vec::new();
