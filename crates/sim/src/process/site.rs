@@ -155,17 +155,17 @@ fn configure(folder: &Path, accounts: &[Account<'_>], postgres: Option<&str>) ->
     let write =
         |name: &str, text: &str| std::fs::write(folder.join(name), text).with_context(|| name.to_owned());
     let sqlite = format!("sqlite://{}", data_dir(folder, 0).join("bursar.db").display());
-    let mut config = format!("[storage]\nurl = \"{}\"\n", postgres.unwrap_or(&sqlite));
+    let mut sections = vec![format!("[storage]\nurl = \"{}\"\n", postgres.unwrap_or(&sqlite))];
     for (name, stripe, url, secret) in accounts {
         write(&format!("{name}.key"), &stripe.secret_key())?;
         write(&format!("{name}.secret"), secret)?;
-        config += &format!(
-            "\n[stripe.{name}]\napi_base = \"{url}\"\napi_key = {{ file = \"{name}.key\" }}\n\
+        sections.push(format!(
+            "[stripe.{name}]\napi_base = \"{url}\"\napi_key = {{ file = \"{name}.key\" }}\n\
              webhook_secrets = [{{ file = \"{name}.secret\" }}]\ningest = [\"webhook\", \"poll\"]\n\
              poll_interval = \"1s\"\nmode = \"automate\"\nrequests_per_second = 1000\n"
-        );
+        ));
     }
-    write("bursar.toml", &config)
+    write("bursar.toml", &sections.join("\n"))
 }
 
 /// Those who were made with the installation.
