@@ -18,7 +18,7 @@ use bursar_store::people::{self, Person};
 use bursar_store::planted::{Bug, planted};
 use bursar_store::proposals::{self, Proposal};
 use bursar_store::seal::Keyring;
-use bursar_store::timeline::{self, NewEntry};
+use bursar_store::timeline::{self, NewEntry, Of};
 use bursar_store::{Db, Tx, restores};
 use futures_util::FutureExt as _;
 use serde_json::json;
@@ -405,17 +405,9 @@ pub(crate) async fn note(
     body: serde_json::Value,
     (now, at): (BusinessTime, i64),
 ) -> bursar_store::Result<()> {
-    let entry = NewEntry {
-        case: &case.id,
-        lane: &case.lane,
-        subject: &case.subject,
-        at: now.micros(),
-        written_at: at,
-        kind,
-        actor,
-        body,
-    };
-    timeline::add(tx, keyring, entry).await
+    let of =
+        Of { case: &case.id, lane: &case.lane, subject: &case.subject, at: now.micros(), written_at: at };
+    timeline::add(tx, keyring, of, &[NewEntry { kind, actor, body }]).await
 }
 
 /// A case that a person opened is over when nothing in it is open or in doubt any more; a playbook closes its own.

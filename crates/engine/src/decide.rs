@@ -82,7 +82,8 @@ impl Engine {
         let mut reader = Reader {
             engine: self,
             open: &open,
-            case: Some(case_id.clone()),
+            // A new one has no past.
+            case: case.as_ref().map(|case| case.id.clone()),
             freshness: Freshness::Within(self.inner.settings.mirror_age_max),
             gathered: crate::mirror::Gathered::default(),
         };

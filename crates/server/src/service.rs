@@ -29,7 +29,8 @@ use crate::http::{self, AppState};
 
 /// Events are expected back this far at the very first poll.
 const FIRST_POLL_BACK: Duration = Duration::from_secs(30 * 86_400);
-const WORKERS: usize = 8;
+/// Most of the time of a piece of work is waiting, for the commit that it shares with others or for Stripe.
+const WORKERS: usize = 64;
 /// Others take up a dead node's work within ten seconds.
 pub const NODE_SILENCE: Duration = Duration::from_secs(8);
 /// The embedded settings of the playbooks, as `bursar init` writes them.

@@ -54,14 +54,10 @@ pub async fn keep_inputs(
     at: i64,
 ) -> Result<String> {
     let hash = hash_hex(inputs);
-    let known = "SELECT COUNT(*) FROM inputs WHERE lane = $1 AND hash = $2";
-    if tx.number(known, params![lane, &hash]).await? == 0 {
-        let key = keyring.for_writing(tx, lane, subject, at).await?;
-        let sealed = keyring.seal(&key, &purpose(&hash), inputs)?;
-        let sql =
-            "INSERT INTO inputs (lane, hash, subject, body) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
-        tx.execute(sql, params![lane, &hash, subject, &sealed]).await?;
-    }
+    let key = keyring.for_writing(tx, lane, subject, at).await?;
+    let sealed = keyring.seal(&key, &purpose(&hash), inputs)?;
+    let sql = "INSERT INTO inputs (lane, hash, subject, body) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+    tx.execute(sql, params![lane, &hash, subject, &sealed]).await?;
     Ok(hash)
 }
 

@@ -68,8 +68,8 @@ fail_points! {
     DecisionRecorded,
     /// In the change: what it wants is filed.
     DecisionFiled,
-    /// In the change: its job is gone; not committed.
-    DecisionJobGone,
+    /// In the change: all of it is written; not committed.
+    DecisionWritten,
     /// The decision is on disk; nobody was told.
     DecisionKept,
     /// What somebody asked for is resolved and read.
@@ -166,7 +166,7 @@ impl FailPoint {
                 | P::DecisionCase
                 | P::DecisionRecorded
                 | P::DecisionFiled
-                | P::DecisionJobGone
+                | P::DecisionWritten
                 | P::WishCase
                 | P::WishFiled
                 | P::VoteWritten

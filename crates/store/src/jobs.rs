@@ -217,7 +217,7 @@ impl Job {
     }
 }
 
-/// Whether we still hold the job. Every change a job makes begins with this, in the same transaction.
+/// Whether we still hold the job. Every change a job makes begins with this or with `finish`, in the same transaction.
 pub async fn check_fence(tx: &mut Tx, job: &Job) -> Result<()> {
     if planted(Bug::NoFence) {
         return Ok(());

@@ -4,11 +4,13 @@ use bursar_domain::actor::Actor;
 use bursar_domain::id::CaseId;
 use serde_json::Value as Json;
 
+use crate::dialect::{ROWS_MAX, Value, values};
 use crate::seal::Keyring;
 use crate::{Db, Error, Result, Tx, params};
 
-#[derive(Clone, Debug)]
-pub struct NewEntry<'a> {
+/// The case that lines are added to, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Of<'a> {
     pub case: &'a CaseId,
     pub lane: &'a str,
     pub subject: &'a str,
@@ -16,39 +18,67 @@ pub struct NewEntry<'a> {
     pub at: i64,
     /// Machine time.
     pub written_at: i64,
+}
+
+#[derive(Clone, Debug)]
+pub struct NewEntry<'a> {
     /// `event`, `decision`, `proposal`, `verdict`, `vote`, `execution`, `message`, `note`.
     pub kind: &'static str,
     pub actor: &'a Actor,
     pub body: Json,
 }
 
-pub async fn add(tx: &mut Tx, keyring: &Keyring, entry: NewEntry<'_>) -> Result<()> {
-    // Whoever else adds to this case waits until our place is taken.
+/// Adds lines to one case, in their order.
+pub async fn add(tx: &mut Tx, keyring: &Keyring, of: Of<'_>, entries: &[NewEntry<'_>]) -> Result<()> {
+    let Some(taken) = places_taken(tx, of.case, entries.len()).await? else { return Ok(()) };
+    let key = keyring.for_writing(tx, of.lane, of.subject, of.written_at).await?;
+    for (chunk, first) in entries.chunks(ROWS_MAX).zip((taken..).step_by(ROWS_MAX)) {
+        let mut lines = Vec::with_capacity(chunk.len());
+        for (entry, place) in chunk.iter().zip(first..) {
+            let id = format!("{}:{place}", of.case);
+            let body = keyring.seal(&key, &purpose(&id), entry.body.to_string().as_bytes())?;
+            let actor = serde_json::to_string(entry.actor)
+                .map_err(|_| Error::corrupt("timeline", "actor", of.case.as_str()))?;
+            lines.push((id, place, entry.kind, actor, body));
+        }
+        let rows: Vec<Value<'_>> = lines.iter().flat_map(|line| row(&of, line)).collect();
+        let sql = format!(
+            "INSERT INTO timeline (id, case_id, at, written_at, place, kind, actor, subject, lane, body)
+             SELECT * FROM (VALUES {}) AS new WHERE column1 IS NOT NULL",
+            values(chunk.len(), 10)
+        );
+        tx.built(sql, &rows).await?;
+    }
+    Ok(())
+}
+
+/// How many places are taken, where any more are wanted. Whoever else adds to this case waits until ours are taken too.
+async fn places_taken(tx: &mut Tx, case: &CaseId, wanted: usize) -> Result<Option<i64>> {
+    if wanted == 0 {
+        return Ok(None);
+    }
     let for_update = tx.for_update();
-    tx.built(format!("SELECT id FROM cases WHERE id = $1 {for_update}"), params![entry.case.as_str()])
-        .await?;
-    let place =
-        tx.number("SELECT COUNT(*) FROM timeline WHERE case_id = $1", params![entry.case.as_str()]).await?;
-    let id = format!("{}:{place}", entry.case);
-    let key = keyring.for_writing(tx, entry.lane, entry.subject, entry.written_at).await?;
-    let body = keyring.seal(&key, &purpose(&id), entry.body.to_string().as_bytes())?;
-    let actor = serde_json::to_string(entry.actor)
-        .map_err(|_| Error::corrupt("timeline", "actor", entry.case.as_str()))?;
-    let sql = "INSERT INTO timeline (id, case_id, at, written_at, place, kind, actor, subject, lane, body)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-    let row = params![
-        &id,
-        entry.case.as_str(),
-        entry.at,
-        entry.written_at,
-        place,
-        entry.kind,
-        &actor,
-        entry.subject,
-        entry.lane,
-        &body
-    ];
-    tx.execute(sql, row).await.map(|_| ())
+    if !for_update.is_empty() {
+        tx.built(format!("SELECT id FROM cases WHERE id = $1 {for_update}"), params![case.as_str()]).await?;
+    }
+    tx.number("SELECT COUNT(*) FROM timeline WHERE case_id = $1", params![case.as_str()]).await.map(Some)
+}
+
+type Line = (String, i64, &'static str, String, Vec<u8>);
+
+fn row<'a>(of: &Of<'a>, (id, place, kind, actor, body): &'a Line) -> [Value<'a>; 10] {
+    [
+        id.into(),
+        of.case.as_str().into(),
+        of.at.into(),
+        of.written_at.into(),
+        (*place).into(),
+        (*kind).into(),
+        actor.into(),
+        of.subject.into(),
+        of.lane.into(),
+        body.into(),
+    ]
 }
 
 fn purpose(id: &str) -> String {

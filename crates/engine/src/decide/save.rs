@@ -12,7 +12,7 @@ use bursar_store::decisions::{self, NewDecision};
 use bursar_store::fail_point::FailPoint;
 use bursar_store::jobs::{self, Clock, Job, NewJob};
 use bursar_store::seal::{Keyring, NO_SUBJECT};
-use bursar_store::timeline::{self, NewEntry};
+use bursar_store::timeline::{self, NewEntry, Of};
 use bursar_store::{Tx, proposals};
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
@@ -39,6 +39,8 @@ pub(super) struct Thought {
 struct Saving {
     job: Job,
     case: Case,
+    /// It was opened by this decision: it has no timer yet.
+    is_new: bool,
     decision: NewDecision,
     inputs: Vec<u8>,
     gathered: Gathered,
@@ -88,6 +90,7 @@ impl Engine {
         let withdrawn = withdrawn.map(|past| (past.id.clone(), self.withdrawal(now))).collect();
         Ok(Saving {
             job: job.clone(),
+            is_new: thought.case.is_none(),
             case,
             decision,
             inputs: serde_json::to_vec(&outcome.known).map_err(|error| Error::Broken(error.to_string()))?,
@@ -143,25 +146,14 @@ impl Engine {
 
 impl Saving {
     async fn write(mut self, tx: &mut Tx, keyring: &Keyring) -> bursar_store::Result<()> {
-        jobs::check_fence(tx, &self.job).await?;
+        // First of all: whoever no longer holds it changes nothing.
+        jobs::finish(tx, &self.job).await?;
         self.gathered.save(tx, keyring, self.at).await?;
         cases::save(tx, keyring, &self.case, self.at).await?;
         tx.pass(FailPoint::DecisionCase).await?;
         self.record(tx, keyring).await?;
         tx.pass(FailPoint::DecisionRecorded).await?;
-        for (kind, who, body) in std::mem::take(&mut self.lines) {
-            let entry = NewEntry {
-                case: &self.case.id,
-                lane: &self.case.lane,
-                subject: &self.case.subject,
-                at: self.case.updated_at,
-                written_at: self.at,
-                kind,
-                actor: who.as_ref().unwrap_or(&self.actor),
-                body,
-            };
-            timeline::add(tx, keyring, entry).await?;
-        }
+        self.tell(tx, keyring).await?;
         // What is withdrawn goes before what replaces it.
         for (proposal, ending) in std::mem::take(&mut self.withdrawn) {
             propose::end(tx, keyring, &proposal, ending).await?;
@@ -171,12 +163,30 @@ impl Saving {
             propose::file(tx, keyring, filing).await?;
             tx.pass(FailPoint::DecisionFiled).await?;
         }
-        jobs::drop_queued(tx, "timer", &case_job_key(&self.case.lane, &self.case.key)).await?;
+        if !self.is_new {
+            jobs::drop_queued(tx, "timer", &case_job_key(&self.case.lane, &self.case.key)).await?;
+        }
         if let Some(timer) = &self.timer {
             jobs::add(tx, timer).await?;
         }
-        jobs::finish(tx, &self.job).await?;
-        tx.pass(FailPoint::DecisionJobGone).await
+        tx.pass(FailPoint::DecisionWritten).await
+    }
+
+    async fn tell(&self, tx: &mut Tx, keyring: &Keyring) -> bursar_store::Result<()> {
+        let of = Of {
+            case: &self.case.id,
+            lane: &self.case.lane,
+            subject: &self.case.subject,
+            at: self.case.updated_at,
+            written_at: self.at,
+        };
+        let entries = self.lines.iter().map(|(kind, who, body)| NewEntry {
+            kind,
+            actor: who.as_ref().unwrap_or(&self.actor),
+            body: body.clone(),
+        });
+        let entries: Vec<NewEntry<'_>> = entries.collect();
+        timeline::add(tx, keyring, of, &entries).await
     }
 
     /// What was to be replaced got its intent since we looked, or somebody asked for the same: decided again.

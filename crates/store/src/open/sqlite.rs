@@ -6,6 +6,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Pool, Sqlite};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::{Opened, Options, Readers, prepare};
 use crate::dialect::{Conn, Db, Tx, from_sqlx};
@@ -59,6 +60,8 @@ async fn open_readers(connect: &SqliteConnectOptions, count: u32) -> Result<Pool
     SqlitePoolOptions::new()
         .max_connections(count.max(1))
         .acquire_timeout(Duration::from_secs(5))
+        // A file does not go away: asking whether it is there costs as much as what is to be read.
+        .test_before_acquire(false)
         .connect_with(connect.clone().create_if_missing(false).pragma("query_only", "1"))
         .await
         .map_err(from_sqlx)
@@ -85,15 +88,98 @@ async fn check_version(db: &mut Db) -> Result<()> {
     Ok(())
 }
 
+/// Pages of the log that are moved together. A move ends with the database's file flushed, which keeps waiting whoever commits
+/// meanwhile; and a page that was written a hundred times since the last one is moved once.
+const PAGES_TOGETHER: i64 = 16_384;
+/// Never so many: whoever commits then waits until everything is moved, and the log begins anew.
+const PAGES_MAX: i64 = 4 * PAGES_TOGETHER;
+/// However few they are, they are moved after this.
+const MOVE_WITHIN: Duration = Duration::from_mins(1);
+
 /// Moves the log into the database on a connection of its own, so that no commit waits for it.
 async fn checkpoint(connect: SqliteConnectOptions, alive: mpsc::WeakSender<Box<dyn Unit>>) {
+    // Whoever waits for the whole log keeps all others waiting: not for long.
+    let connect = connect.busy_timeout(Duration::from_millis(100));
     let Ok(pool) = SqlitePoolOptions::new().max_connections(1).connect_with(connect).await else { return };
     let mut tick = tokio::time::interval(Duration::from_secs(1));
+    let mut moved = Instant::now();
     while alive.upgrade().is_some() {
         tick.tick().await;
         let Ok(conn) = pool.acquire().await else { continue };
-        if let Err(error) = Db::new(Conn::Sqlite(conn)).command("PRAGMA wal_checkpoint(PASSIVE)").await {
-            tracing::warn!(%error, "the write-ahead log could not be moved into the database; trying again");
+        match move_log(&mut Db::new(Conn::Sqlite(conn)), moved.elapsed()).await {
+            Ok(true) => moved = Instant::now(),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(%error, "the write-ahead log could not be moved into the database; trying again");
+            }
         }
+    }
+}
+
+/// Moves it where it is time to; says whether it was.
+async fn move_log(db: &mut Db, since: Duration) -> Result<bool> {
+    let (pages, moved) = log(db, "PRAGMA wal_checkpoint(NOOP)").await?;
+    let waiting = pages - moved;
+    if waiting <= 0 || (waiting < PAGES_TOGETHER && since < MOVE_WITHIN) {
+        return Ok(false);
+    }
+    let (pages, _) = log(db, "PRAGMA wal_checkpoint(PASSIVE)").await?;
+    // Commits came in between each time, so that it never began anew.
+    if pages >= PAGES_MAX {
+        log(db, "PRAGMA wal_checkpoint(FULL)").await?;
+    }
+    Ok(true)
+}
+
+/// Pages in the log, and how many of them are in the database already.
+async fn log(db: &mut Db, look_or_move: &'static str) -> Result<(i64, i64)> {
+    let row = db.first(look_or_move, &[]).await?;
+    row.map_or(Ok((0, 0)), |row| Ok((row.int("log")?, row.int("checkpointed")?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A connection that leaves the log alone, as the writer does.
+    async fn connection(path: &Path) -> Db {
+        let connect = connect_options(path).create_if_missing(true).pragma("wal_autocheckpoint", "0");
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(connect).await.unwrap();
+        Db::new(Conn::Sqlite(pool.acquire().await.unwrap()))
+    }
+
+    #[tokio::test]
+    async fn the_log_is_moved_when_it_is_long_or_old_and_else_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut writer, mut mover) = (connection(folder.path()).await, connection(folder.path()).await);
+        writer.command("CREATE TABLE notes (body BLOB)").await.unwrap();
+        assert!(!move_log(&mut mover, Duration::ZERO).await.unwrap(), "short and young");
+        let (pages, moved) = log(&mut mover, "PRAGMA wal_checkpoint(NOOP)").await.unwrap();
+        assert!(pages > 0 && moved == 0, "{pages} {moved}");
+        assert!(move_log(&mut mover, MOVE_WITHIN).await.unwrap(), "old");
+        assert_eq!(log(&mut mover, "PRAGMA wal_checkpoint(NOOP)").await.unwrap(), (pages, pages));
+        assert!(!move_log(&mut mover, MOVE_WITHIN).await.unwrap(), "nothing is left to be moved");
+        writer.command("INSERT INTO notes VALUES (zeroblob(68000000))").await.unwrap();
+        assert!(move_log(&mut mover, Duration::ZERO).await.unwrap(), "long");
+    }
+
+    #[tokio::test]
+    async fn whoever_reads_for_long_holds_up_no_commit_however_long_the_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut writer, mut reader) = (connection(folder.path()).await, connection(folder.path()).await);
+        let mut mover = connection(folder.path()).await;
+        writer.command("CREATE TABLE notes (body BLOB)").await.unwrap();
+        reader.command("BEGIN; SELECT COUNT(*) FROM notes").await.unwrap();
+        writer.command("INSERT INTO notes VALUES (zeroblob(272000000))").await.unwrap();
+        mover.command("PRAGMA busy_timeout = 10").await.unwrap();
+        assert!(move_log(&mut mover, Duration::ZERO).await.unwrap(), "tried");
+        writer.command("INSERT INTO notes VALUES (1)").await.unwrap();
+        reader.command("COMMIT").await.unwrap();
+        assert!(move_log(&mut mover, Duration::ZERO).await.unwrap());
+        let (pages, moved) = log(&mut mover, "PRAGMA wal_checkpoint(NOOP)").await.unwrap();
+        assert_eq!(pages, moved, "all of it");
+        writer.command("INSERT INTO notes VALUES (2)").await.unwrap();
+        let (pages, _) = log(&mut mover, "PRAGMA wal_checkpoint(NOOP)").await.unwrap();
+        assert!(pages < 100, "it began anew");
     }
 }

@@ -10,7 +10,7 @@ use bursar_store::people::{Person, Session, Token};
 use bursar_store::quarantine::{NewQuarantined, Settled, State};
 use bursar_store::request_keys::{Answer, Kept, RequestKey};
 use bursar_store::tasks::NewTask;
-use bursar_store::timeline::NewEntry;
+use bursar_store::timeline::{NewEntry, Of};
 use bursar_store::{modes, people, policies, pollers, quarantine, request_keys, tasks, timeline};
 use serde_json::json;
 
@@ -242,17 +242,14 @@ async fn a_timeline_keeps_the_order_in_which_it_was_written() {
         let (store, keyring) = (scene.store.clone(), scene.keyring());
         async move {
             write!(store, |tx| {
-                let entry = NewEntry {
-                    case: &case(1).id,
-                    lane: LANE,
-                    subject: CUSTOMER,
-                    at: NOW.micros(),
-                    written_at: AT,
+                let of =
+                    Of { case: &case(1).id, lane: LANE, subject: CUSTOMER, at: NOW.micros(), written_at: AT };
+                let line = |number: i64| NewEntry {
                     kind: "note",
                     actor: &Actor::Engine,
                     body: json!({"number": number}),
                 };
-                timeline::add(tx, &keyring, entry).await
+                timeline::add(tx, &keyring, of, &[line(number * 2), line(number * 2 + 1)]).await
             })
             .unwrap();
         }
@@ -264,7 +261,9 @@ async fn a_timeline_keeps_the_order_in_which_it_was_written() {
     // Whoever came first is first; of changes that run beside one another nobody knows who that was.
     let mut all = numbers.clone();
     all.sort_unstable();
-    assert_eq!(all, (0..9).collect::<Vec<_>>(), "none is lost");
+    assert_eq!(all, (0..18).collect::<Vec<_>>(), "none is lost");
+    let together = |pair: &[i64]| pair[0] % 2 == 0 && pair[1] == pair[0] + 1;
+    assert!(numbers.chunks(2).all(together), "what was added together stays together: {numbers:?}");
     assert!(crate::DATABASE == bursar_store::Database::Postgres || all == numbers, "{numbers:?}");
 }
 
