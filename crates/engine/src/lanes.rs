@@ -100,6 +100,10 @@ impl Lanes {
         self.open.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
+    pub(crate) fn count(&self) -> usize {
+        self.open.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Whether Stripe itself stands behind a lane, and not something that speaks like it.
     pub(crate) fn is_at_stripe(&self, lane: &str) -> bool {
         self.get(lane).is_some_and(|open| open.connection.api_base.trim_end_matches('/') == STRIPE)

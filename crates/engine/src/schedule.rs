@@ -1,13 +1,14 @@
 //! The workers: due jobs are claimed with a lease, each runs behind a panic boundary, and one that fails waits, or parks
 //! itself for a person, without holding up any other.
 
-use std::collections::HashSet;
+mod places;
+
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bursar_store::fail_point::FailPoint;
-use bursar_store::jobs::{self, Claim, Clock, Counts, Job};
+use bursar_store::jobs::{self, Claim, Clock, Counts, Job, Waiting};
 use bursar_store::{Tx, modes, restores};
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::sync::Semaphore;
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
+use self::places::{Hands, Lanes, Places};
 use crate::blocked;
 use crate::error::Fate;
 use crate::start::{Engine, store_error};
@@ -42,6 +44,7 @@ pub(crate) async fn run(engine: Engine) {
     let slots = Arc::new(Semaphore::new(engine.inner.settings.workers.max(1)));
     let mut stopping = engine.stopping();
     let hands = Hands::default();
+    let mut search = Search::default();
     // A claim failed, and may have been kept all the same.
     let mut unsure = false;
     while !engine.is_stopping() {
@@ -50,7 +53,7 @@ pub(crate) async fn run(engine: Engine) {
         }
         // Counted from before the claim, so that no lease is shorter than it seems.
         let begin_until = Instant::now() + BEGIN_WITHIN;
-        let claimed = match claim(&engine, &slots).await {
+        let claimed = match claim(&engine, (&slots, &hands), &mut search).await {
             Ok(jobs) => jobs,
             // Another node was quicker with one of them; the next claim finds what is left.
             Err(Error::Store(bursar_store::Error::Conflict(_))) => continue,
@@ -87,41 +90,10 @@ pub(crate) async fn run(engine: Engine) {
     }
 }
 
-/// The jobs that somebody here works on.
-#[derive(Clone, Default)]
-struct Hands(Arc<Mutex<HashSet<String>>>);
-
-/// Jobs in hand until this is dropped.
-struct Held {
-    hands: Hands,
-    jobs: Vec<String>,
-}
-
-impl Hands {
-    fn take(&self, jobs: &[Job]) -> Held {
-        let jobs: Vec<String> = jobs.iter().map(|job| job.id.to_string()).collect();
-        self.lock().extend(jobs.iter().cloned());
-        Held { hands: self.clone(), jobs }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        let mut hands = self.hands.lock();
-        for job in &self.jobs {
-            hands.remove(job);
-        }
-    }
-}
-
 /// Puts back what was claimed for this node and reached nobody: the commit went through, its answer did not arrive. Left to
 /// its lease, it would stand still for minutes.
 async fn let_go(engine: &Engine, hands: &Hands) -> Result<()> {
-    let in_hand: Vec<String> = hands.lock().iter().cloned().collect();
+    let in_hand = hands.jobs();
     let back =
         engine.inner.store.write(move |tx| async move { jobs::release_others(tx, &in_hand).await }.boxed());
     back.await.map_err(store_error)
@@ -135,9 +107,31 @@ struct Claimed {
     held: usize,
 }
 
-async fn claim(engine: &Engine, slots: &Semaphore) -> Result<Claimed> {
-    let free = i64::try_from(slots.available_permits()).unwrap_or(0);
-    if free == 0 {
+/// When lanes may be searched again for work behind a line that may take no place.
+struct Search {
+    not_before: Instant,
+}
+
+impl Default for Search {
+    fn default() -> Self {
+        Self { not_before: Instant::now() }
+    }
+}
+
+/// Of the time, a search takes one part in so many, however many lanes there are.
+const SEARCH_ONE_IN: u32 = 10;
+/// Lanes that are tried in one claim.
+const LANES_TOGETHER: usize = 64;
+
+async fn claim(
+    engine: &Engine,
+    (slots, hands): (&Semaphore, &Hands),
+    search: &mut Search,
+) -> Result<Claimed> {
+    let several = engine.inner.lanes.count() > 1;
+    let lanes = if several { Lanes::Several } else { Lanes::One };
+    let places = hands.places(slots.available_permits(), lanes);
+    if !places.are_free() {
         return Ok(Claimed::default());
     }
     let (business_now, machine_now) =
@@ -151,18 +145,80 @@ async fn claim(engine: &Engine, slots: &Semaphore) -> Result<Claimed> {
         return Ok(Claimed::default());
     }
     let lease_us = i64::try_from(LEASE.as_micros()).unwrap_or(i64::MAX);
-    let claim = Claim { business_now, machine_now, lease_us, limit: free };
+    let claim = Claim { business_now, machine_now, lease_us, limit: in_rows(places.room_for_any()) };
+    let full = places.full();
+    let is_behind = !full.is_empty();
+    let claimed = claim_ahead(engine, claim, full).await?;
+    if claimed.jobs.is_empty() && claimed.held == 0 && is_behind && Instant::now() >= search.not_before {
+        return claim_behind(engine, claim, places, search).await;
+    }
+    Ok(claimed)
+}
+
+fn in_rows(places: usize) -> i64 {
+    i64::try_from(places).unwrap_or(i64::MAX)
+}
+
+/// From the head of the line, past lanes that are full.
+async fn claim_ahead(engine: &Engine, claim: Claim, full: Vec<String>) -> Result<Claimed> {
     engine
         .inner
         .store
         .write(move |tx| {
             async move {
-                let mut claimed = jobs::claim(tx, claim).await?;
-                // A line of nothing but events: they share a slot and a commit, so more of them are welcome.
-                let full = i64::try_from(claimed.len()) == Ok(claim.limit);
-                if full && claimed.iter().all(|job| job.kind == EVENT) {
-                    let more = Claim { limit: room_for_more(claim.limit), ..claim };
-                    claimed.extend(jobs::claim_more(tx, more, EVENT).await?);
+                let claimed = if full.is_empty() {
+                    claim_any(tx, claim).await?
+                } else {
+                    jobs::claim_past(tx, claim, &full).await?
+                };
+                tx.pass(FailPoint::JobsClaimed).await?;
+                hold_stopped(tx, claimed).await
+            }
+            .boxed()
+        })
+        .await
+        .map_err(store_error)
+}
+
+async fn claim_any(tx: &mut Tx, claim: Claim) -> bursar_store::Result<Vec<Job>> {
+    let mut claimed = jobs::claim(tx, claim).await?;
+    // A line of nothing but events: they share a slot and a commit, so more of them are welcome.
+    let whole = i64::try_from(claimed.len()) == Ok(claim.limit);
+    if whole && claimed.iter().all(|job| job.kind == EVENT) {
+        let more = Claim { limit: room_for_more(claim.limit), ..claim };
+        claimed.extend(jobs::claim_more(tx, more, EVENT).await?);
+    }
+    Ok(claimed)
+}
+
+/// Nothing but lanes that are full at the head of the line: what waits behind is looked for lane by lane.
+async fn claim_behind(
+    engine: &Engine,
+    claim: Claim,
+    mut places: Places,
+    search: &mut Search,
+) -> Result<Claimed> {
+    let began = Instant::now();
+    let mut db = engine.inner.store.read().await?;
+    let waiting = jobs::waiting(&mut db, claim.business_now, claim.machine_now).await?;
+    drop(db);
+    search.not_before = Instant::now() + began.elapsed() * SEARCH_ONE_IN;
+    let may = waiting.into_iter().filter(|waiting| places.room(&waiting.lane) > 0);
+    let tried: Vec<Waiting> = may.take(LANES_TOGETHER).collect();
+    if tried.is_empty() {
+        return Ok(Claimed::default());
+    }
+    engine
+        .inner
+        .store
+        .write(move |tx| {
+            async move {
+                let mut claimed = Vec::new();
+                for waiting in &tried {
+                    let limit = in_rows(places.room(&waiting.lane));
+                    let of_lane = jobs::claim_of(tx, Claim { limit, ..claim }, waiting).await?;
+                    places.give(&waiting.lane, of_lane.len());
+                    claimed.extend(of_lane);
                 }
                 tx.pass(FailPoint::JobsClaimed).await?;
                 hold_stopped(tx, claimed).await

@@ -60,6 +60,22 @@ pub(crate) fn event(id: &str, kind: &str, object: &Value) -> (Event, Vec<u8>) {
     (Event::parse(&body).unwrap(), body)
 }
 
+/// A job in somebody's hands.
+pub(crate) fn job(lane: &str, number: u8) -> Job {
+    Job {
+        id: JobId::from_entropy([number; 16]),
+        lane: lane.to_owned(),
+        kind: "decide".to_owned(),
+        key: format!("key {number}"),
+        payload: json!({}),
+        attempts: 1,
+        fence: 1,
+        created_at: NOW,
+        due_at: NOW,
+        clock: Clock::Machine,
+    }
+}
+
 impl Still {
     pub(crate) async fn open() -> Still {
         let dir = tempfile::tempdir().unwrap();

@@ -91,7 +91,7 @@ pub async fn add_many<'j>(tx: &mut Tx, jobs: impl Iterator<Item = &'j NewJob>) -
 
 /// Whether a claim would find anything: asked of a reader, so that an idle engine writes nothing.
 pub async fn any_due(db: &mut Db, business_now: i64, machine_now: i64) -> Result<bool> {
-    let now = if planted(Bug::LeaseByWallClock) { machine_now } else { db.now().await? };
+    let now = leases_now(db, machine_now).await?;
     let sql = "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM jobs WHERE state = 'queued' AND clock = 'machine' AND due_at <= $1)
                    OR EXISTS (SELECT 1 FROM jobs WHERE state = 'queued' AND clock = 'business' AND due_at <= $2)
                    OR EXISTS (SELECT 1 FROM jobs WHERE state = 'leased' AND lease_until < $3)
@@ -110,41 +110,131 @@ pub struct Claim {
 
 /// Takes due jobs whose key nobody works on. Lapsed leases come back first.
 pub async fn claim(tx: &mut Tx, claim: Claim) -> Result<Vec<Job>> {
-    let now = if planted(Bug::LeaseByWallClock) { claim.machine_now } else { tx.now().await? };
+    give_back_lapsed(tx, claim).await?;
+    let mut taken = Vec::new();
+    for clock in [Clock::Machine, Clock::Business] {
+        let room = claim.limit - i64::try_from(taken.len()).unwrap_or(i64::MAX);
+        let line = "WHERE due.state = 'queued' AND due.clock = $2 AND due.due_at <= $3";
+        claim_from(tx, Claim { limit: room, ..claim }, (clock, line, &[]), &mut taken).await?;
+    }
+    Ok(taken)
+}
+
+/// The same, but nothing of these lanes. Only the head of the line is looked at, however long it is, and what is due at the
+/// same moment as its end.
+pub async fn claim_past(tx: &mut Tx, claim: Claim, lanes: &[String]) -> Result<Vec<Job>> {
+    give_back_lapsed(tx, claim).await?;
+    let places: Vec<String> = (6..6 + lanes.len()).map(|place| format!("${place}")).collect();
+    let past = places.join(", ");
+    let line = format!(
+        "WHERE due.state = 'queued' AND due.clock = $2 AND due.lane NOT IN ({past})
+               AND due.due_at <= (SELECT MAX(head.due_at) FROM (
+                   SELECT first.due_at FROM jobs AS first
+                   WHERE first.state = 'queued' AND first.clock = $2 AND first.due_at <= $3
+                   ORDER BY first.due_at, first.id LIMIT 64) AS head)"
+    );
+    let mut taken = Vec::new();
+    for clock in [Clock::Machine, Clock::Business] {
+        let room = claim.limit - i64::try_from(taken.len()).unwrap_or(i64::MAX);
+        claim_from(tx, Claim { limit: room, ..claim }, (clock, &line, lanes), &mut taken).await?;
+    }
+    Ok(taken)
+}
+
+/// Takes due jobs of one lane and clock. What waits of others is not looked at, however much of it is due before.
+pub async fn claim_of(tx: &mut Tx, claim: Claim, of: &Waiting) -> Result<Vec<Job>> {
+    let mut taken = Vec::new();
+    let line = "WHERE due.state || '' = 'queued' AND due.clock = $2 AND due.due_at <= $3 AND due.lane = $6";
+    claim_from(tx, claim, (of.clock, line, std::slice::from_ref(&of.lane)), &mut taken).await?;
+    Ok(taken)
+}
+
+async fn give_back_lapsed(tx: &mut Tx, claim: Claim) -> Result<()> {
+    let now = leases_now(tx, claim.machine_now).await?;
     let for_claim = tx.for_claim();
     let lapsed = format!(
         "UPDATE jobs SET state = 'queued' WHERE id IN (
              SELECT due.id FROM jobs AS due WHERE due.state = 'leased' AND due.lease_until < $1 {for_claim})"
     );
-    tx.built(lapsed, params![now]).await?;
-    let mut taken = Vec::new();
-    for (clock, due) in [(Clock::Machine, claim.machine_now), (Clock::Business, claim.business_now)] {
-        let room = claim.limit - i64::try_from(taken.len()).unwrap_or(i64::MAX);
-        if room <= 0 {
-            break;
-        }
-        // Of several due jobs of one key only the first: the rest stay queued until it is done. Where two nodes look at
-        // the same moment, the unique index has the last word.
-        let sql = format!(
-            "WITH taken AS MATERIALIZED (
-                 SELECT due.id FROM jobs AS due
-                 WHERE due.state = 'queued' AND due.clock = $2 AND due.due_at <= $3
-                   AND NOT EXISTS (
-                       SELECT 1 FROM jobs AS other WHERE other.key = due.key AND other.state = 'leased')
-                   AND NOT EXISTS (
-                       SELECT 1 FROM jobs AS ahead
-                       WHERE ahead.key = due.key AND ahead.state = 'queued' AND ahead.clock = due.clock
-                         AND (ahead.due_at < due.due_at OR (ahead.due_at = due.due_at AND ahead.id < due.id)))
-                 ORDER BY due.due_at, due.id LIMIT $4 {for_claim})
-             UPDATE jobs SET state = 'leased', attempts = attempts + 1, fence = fence + 1, lease_until = $1, holder = $5
-             WHERE id IN (SELECT id FROM taken)
-             RETURNING id, lane, kind, key, payload, attempts, fence, created_at, due_at"
-        );
-        let node = tx.node();
-        let row = params![now + claim.lease_us, clock.as_str(), due, room, &*node];
-        take(tx, &sql, row, clock, &mut taken).await?;
+    tx.built(lapsed, params![now]).await.map(|_| ())
+}
+
+/// What leases are measured by.
+async fn leases_now(db: &mut Db, machine_now: i64) -> Result<i64> {
+    if planted(Bug::LeaseByWallClock) { Ok(machine_now) } else { db.now().await }
+}
+
+async fn claim_from(
+    tx: &mut Tx,
+    claim: Claim,
+    (clock, line, lanes): (Clock, &str, &[String]),
+    taken: &mut Vec<Job>,
+) -> Result<()> {
+    if claim.limit <= 0 {
+        return Ok(());
     }
-    Ok(taken)
+    // Of several due jobs of one key only the first: the rest stay queued until it is done. Where two nodes look at the
+    // same moment, the unique index has the last word. What stands ahead is looked for among those of its key: said the
+    // other way round, the clock would lead along the whole line.
+    let for_claim = tx.for_claim();
+    let sql = format!(
+        "WITH taken AS MATERIALIZED (
+             SELECT due.id FROM jobs AS due {line}
+               AND NOT EXISTS (
+                   SELECT 1 FROM jobs AS other WHERE other.key = due.key AND other.state = 'leased')
+               AND NOT EXISTS (
+                   SELECT 1 FROM jobs AS ahead
+                   WHERE ahead.key = due.key AND ahead.state = 'queued' AND NOT (ahead.clock <> due.clock)
+                     AND (ahead.due_at < due.due_at OR (ahead.due_at = due.due_at AND ahead.id < due.id)))
+             ORDER BY due.due_at, due.id LIMIT $4 {for_claim})
+         UPDATE jobs SET state = 'leased', attempts = attempts + 1, fence = fence + 1, lease_until = $1, holder = $5
+         WHERE id IN (SELECT id FROM taken)
+         RETURNING id, lane, kind, key, payload, attempts, fence, created_at, due_at"
+    );
+    let (node, now) = (tx.node(), leases_now(tx, claim.machine_now).await?);
+    let due = match clock {
+        Clock::Business => claim.business_now,
+        Clock::Machine => claim.machine_now,
+    };
+    let row = params![now + claim.lease_us, clock.as_str(), due, claim.limit, &*node];
+    let row: Vec<Value<'_>> = row.iter().copied().chain(lanes.iter().map(Value::from)).collect();
+    take(tx, &sql, &row, clock, taken).await
+}
+
+/// A lane with work that is due, on one clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    pub lane: String,
+    pub clock: Clock,
+    /// Since when.
+    pub due_at: i64,
+}
+
+/// The lanes of which something is due; on each clock whoever has waited longest first. Costs a look for each lane that has
+/// anything in line, however much that is.
+pub async fn waiting(db: &mut Db, business_now: i64, machine_now: i64) -> Result<Vec<Waiting>> {
+    let sql = "WITH RECURSIVE lines (lane) AS (
+                   SELECT MIN(lane) FROM jobs WHERE state || '' = 'queued' AND clock = $1
+                   UNION ALL
+                   SELECT (SELECT MIN(next.lane) FROM jobs AS next
+                           WHERE next.state || '' = 'queued' AND next.clock = $1 AND next.lane > lines.lane)
+                   FROM lines WHERE lines.lane IS NOT NULL)
+               SELECT lane, (SELECT MIN(oldest.due_at) FROM jobs AS oldest
+                             WHERE oldest.state || '' = 'queued' AND oldest.clock = $1 AND oldest.lane = lines.lane) AS due_at
+               FROM lines WHERE lane IS NOT NULL";
+    let mut waiting = Vec::new();
+    for (clock, due) in [(Clock::Machine, machine_now), (Clock::Business, business_now)] {
+        let mut of_clock: Vec<Waiting> = Vec::new();
+        for row in db.all(sql, params![clock.as_str()]).await? {
+            // Whoever took the last of a lane meanwhile leaves nothing.
+            if let Some(due_at) = row.opt_int("due_at")?.filter(|due_at| *due_at <= due) {
+                of_clock.push(Waiting { lane: row.text("lane")?, clock, due_at });
+            }
+        }
+        of_clock.sort_by(|one, other| (one.due_at, &one.lane).cmp(&(other.due_at, &other.lane)));
+        waiting.extend(of_clock);
+    }
+    Ok(waiting)
 }
 
 /// Takes more due jobs of a kind that many of are done at once. Only the head of the line is looked at, however long it is.
@@ -166,7 +256,7 @@ pub async fn claim_more(tx: &mut Tx, claim: Claim, kind: &str) -> Result<Vec<Job
                    SELECT 1 FROM jobs AS other WHERE other.key = due.key AND other.state = 'leased')
                AND NOT EXISTS (
                    SELECT 1 FROM jobs AS ahead
-                   WHERE ahead.key = due.key AND ahead.state = 'queued' AND ahead.clock = due.clock
+                   WHERE ahead.key = due.key AND ahead.state = 'queued' AND NOT (ahead.clock <> due.clock)
                      AND (ahead.due_at < due.due_at OR (ahead.due_at = due.due_at AND ahead.id < due.id)))
              {for_claim})
          UPDATE jobs SET state = 'leased', attempts = attempts + 1, fence = fence + 1, lease_until = $1, holder = $5

@@ -16,6 +16,7 @@ mod budgets;
 mod clocks;
 mod connect;
 mod crashes;
+mod crowded;
 mod doubt;
 mod governance;
 mod held;

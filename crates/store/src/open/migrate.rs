@@ -9,6 +9,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "alerts", include_str!("../../migrations/0002_alerts.sql")),
     (3, "history", include_str!("../../migrations/0003_history.sql")),
     (4, "restores", include_str!("../../migrations/0004_restores.sql")),
+    (5, "lines", include_str!("../../migrations/0005_lines.sql")),
 ];
 
 /// A migration as it stands to a database.

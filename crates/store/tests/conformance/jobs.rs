@@ -1,6 +1,6 @@
 //! Work is done by one at a time: leases by the database's clock, fence tokens, one job of a key at once.
 
-use bursar_store::jobs::{self, Claim, Clock, Counts, Job, NewJob};
+use bursar_store::jobs::{self, Claim, Clock, Counts, Job, NewJob, Waiting};
 use bursar_store::{Error, Store, modes};
 
 use crate::rows::job;
@@ -241,6 +241,108 @@ async fn more_of_a_kind_is_taken_from_the_head_of_the_line_and_never_two_of_a_ke
         ids([11]),
         "what is leased no longer stands in line, nor does what waits for it"
     );
+}
+
+fn of(number: u8, lane: &str, due_at: i64) -> NewJob {
+    NewJob { lane: lane.to_owned(), due_at, ..job(number, &format!("key {number}")) }
+}
+
+async fn waiting(store: &Store) -> Vec<(String, Clock, i64)> {
+    let all = jobs::waiting(&mut store.read().await.unwrap(), AT, AT).await.unwrap();
+    all.into_iter().map(|one| (one.lane, one.clock, one.due_at)).collect()
+}
+
+#[tokio::test]
+async fn lanes_are_told_by_who_has_waited_longest_and_not_before_they_are_due() {
+    let scene = Scene::new().await;
+    let store = &scene.store;
+    assert!(waiting(store).await.is_empty());
+    for new in [
+        of(1, "acct_1/test", AT - 1),
+        of(2, "acct_1/test", AT - 9),
+        of(3, "acct_2/live", AT - 5),
+        of(4, "acct_2/test", AT + 1),
+        NewJob { clock: Clock::Business, ..of(5, "acct_2/test", AT - 50) },
+        NewJob { clock: Clock::Business, ..of(6, "acct_3/test", AT + 1) },
+    ] {
+        add(store, new).await;
+    }
+    let told = |lane: &str, clock, due_at| (lane.to_owned(), clock, due_at);
+    let all = [
+        told("acct_1/test", Clock::Machine, AT - 9),
+        told("acct_2/live", Clock::Machine, AT - 5),
+        told("acct_2/test", Clock::Business, AT - 50),
+    ];
+    assert_eq!(waiting(store).await, all);
+    let claimed = claim_for(store, LEASE, 99).await;
+    assert_eq!(numbers(&claimed), ids([1, 2, 3, 5]));
+    assert!(waiting(store).await.is_empty(), "all that is due is in hand");
+}
+
+#[tokio::test]
+async fn of_one_lane_whatever_is_due_of_others_before() {
+    let scene = Scene::new().await;
+    let store = &scene.store;
+    let (many, own) = ("acct_1/test", "acct_2/test");
+    for number in 1..=50 {
+        add(store, of(number, many, AT - 100)).await;
+    }
+    for new in [
+        of(60, own, AT - 1),
+        of(61, own, AT - 2),
+        NewJob { key: "key 61".to_owned(), ..of(62, own, AT - 1) },
+        of(63, own, AT),
+        of(64, own, AT + 1),
+        NewJob { clock: Clock::Business, ..of(65, own, AT - 9) },
+    ] {
+        add(store, new).await;
+    }
+    let of_lane = async |clock, limit| {
+        let claim = Claim { business_now: AT, machine_now: AT, lease_us: LEASE, limit };
+        let waiting = Waiting { lane: own.to_owned(), clock, due_at: AT };
+        write!(store, |tx| jobs::claim_of(tx, claim, &waiting).await).unwrap()
+    };
+    let first = of_lane(Clock::Machine, 2).await;
+    assert_eq!(first.iter().map(|job| job.key.as_str()).collect::<Vec<_>>(), ["key 61", "key 60"]);
+    assert!(first.iter().all(|job| job.lane == own && (job.attempts, job.fence) == (1, 1)));
+    assert_eq!(numbers(&of_lane(Clock::Machine, 9).await), ids([63]), "two of a key are not done at once");
+    assert!(of_lane(Clock::Machine, 9).await.is_empty());
+    assert_eq!(numbers(&of_lane(Clock::Business, 9).await), ids([65]));
+    finish(store, first.first().unwrap()).await.unwrap();
+    assert_eq!(numbers(&of_lane(Clock::Machine, 9).await), ids([62]), "the next of the key");
+    assert!(of_lane(Clock::Machine, 0).await.is_empty());
+    let depth = jobs::depth(&mut store.read().await.unwrap(), AT, AT).await.unwrap();
+    assert_eq!((depth.due, depth.leased), (50, 4), "nothing of the other lane");
+}
+
+#[tokio::test]
+async fn nothing_is_taken_of_lanes_that_are_passed_and_only_the_head_of_the_line_is_looked_at() {
+    let scene = Scene::new().await;
+    let store = &scene.store;
+    let past = async |lanes: &[&str], limit| {
+        let claim = Claim { business_now: AT, machine_now: AT, lease_us: LEASE, limit };
+        let lanes: Vec<String> = lanes.iter().map(|lane| (*lane).to_owned()).collect();
+        write!(store, |tx| jobs::claim_past(tx, claim, &lanes).await).unwrap()
+    };
+    for (number, lane) in [(1, "acct_1/test"), (2, "acct_2/test"), (3, "acct_3/test"), (4, "acct_3/test")] {
+        add(store, of(number, lane, AT - 9)).await;
+    }
+    add(store, NewJob { clock: Clock::Business, ..of(5, "acct_3/test", AT - 99) }).await;
+    let taken = past(&["acct_1/test", "acct_2/test"], 2).await;
+    assert_eq!(numbers(&taken), ids([3, 4]));
+    assert_eq!(numbers(&past(&["acct_1/test", "acct_2/test"], 2).await), ids([5]), "of either clock");
+    assert_eq!(numbers(&past(&["acct_1/test"], 9).await), ids([2]));
+    for number in 10..80 {
+        add(store, of(number, "acct_1/test", AT - 1)).await;
+    }
+    add(store, of(90, "acct_4/test", AT)).await;
+    assert!(past(&["acct_1/test"], 9).await.is_empty(), "beyond the head of the line");
+    write!(store, |tx| jobs::release_all(tx).await).unwrap();
+    let slept = claim_for(store, LAPSED, 1).await;
+    assert_eq!(numbers(&slept), ids([1]));
+    assert_eq!(past(&["acct_1/test"], 9).await.len(), 4, "what others gave back is there again");
+    let depth = jobs::depth(&mut store.read().await.unwrap(), AT, AT).await.unwrap();
+    assert_eq!((depth.leased, depth.due), (4, 72), "and so is what was leased until now");
 }
 
 #[tokio::test]

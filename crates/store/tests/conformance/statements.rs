@@ -151,6 +151,12 @@ async fn every_way_to_list_has_its_index() {
         ("FROM audit WHERE seq < $1", "audit_by_seq ("),
         ("FROM tasks WHERE state = 'open' ORDER BY", "tasks_open"),
         ("FROM inputs WHERE lane = $1 AND hash = $2", "(lane=? AND hash=?)"),
+        ("AND due.due_at <= $3\n", "SEARCH due USING INDEX jobs_due (state=? AND clock=? AND due_at<?)"),
+        ("AND due.lane NOT IN", "SEARCH due USING INDEX jobs_due (state=? AND clock=? AND due_at<?)"),
+        ("AND due.lane = $6", "SEARCH due USING INDEX jobs_of_lane (clock=? AND lane=? AND due_at<?)"),
+        ("FROM jobs AS ahead", "jobs_by_key (key=? AND state=?)"),
+        ("FROM jobs AS next", "SEARCH next USING INDEX jobs_of_lane (clock=? AND lane>?)"),
+        ("FROM jobs AS oldest", "SEARCH oldest USING INDEX jobs_of_lane (clock=? AND lane=?)"),
     ];
     let mut all = Vec::new();
     for path in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
@@ -166,6 +172,39 @@ async fn every_way_to_list_has_its_index() {
     }
 }
 
+/// Also by a database that has not noticed yet how long that line is.
+#[tokio::test]
+async fn a_lane_is_looked_up_past_a_long_line_of_another() {
+    let Raw::Postgres(mut raw) = Scene::new().await.raw().await else { return };
+    let fill = |lane: &str, count: usize| {
+        format!(
+            "INSERT INTO jobs (id, lane, kind, key, payload, state, clock, due_at, created_at, attempts, fence, lease_until)
+             SELECT '{lane}' || number, '{lane}', 'decide', '{lane}' || number, '{{}}', 'queued', 'machine', 1, 1, 0, 0, 0
+             FROM generate_series(1, {count}) AS number"
+        )
+    };
+    for sql in [fill("acct_2/test", 500), "ANALYZE jobs".to_owned(), fill("acct_1/test", 20_000)] {
+        sqlx::query(AssertSqlSafe(sql)).execute(&mut raw).await.unwrap();
+    }
+    let all = statements(&std::fs::read_to_string(source("jobs.rs")).unwrap());
+    let of_lanes: Vec<&String> = all.iter().filter(|sql| sql.contains("state || ''")).collect();
+    assert_eq!(of_lanes.len(), 2);
+    for sql in of_lanes {
+        let given = if sql.contains("RECURSIVE") {
+            sql.replace("$1", "'machine'")
+        } else {
+            let texts = [("$2", "'machine'"), ("$5", "'node'"), ("$6", "'acct_2/test'")];
+            let sql = texts.iter().fold(sql.clone(), |sql, (place, text)| sql.replace(place, text));
+            ["$1", "$3", "$4"].iter().fold(sql, |sql, place| sql.replace(place, "2"))
+        };
+        let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN {given}"))).fetch_all(&mut raw).await.unwrap();
+        let plan: Vec<String> = plan.iter().map(|step| step.get(0)).collect();
+        let plan = plan.join("\n");
+        assert!(plan.contains("jobs_of_lane"), "{plan}");
+        assert!(!plan.contains("jobs_due on jobs due") && !plan.contains("Seq Scan on jobs"), "{plan}");
+    }
+}
+
 async fn plan(raw: &mut SqliteConnection, sql: &str) -> Vec<String> {
     let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")));
     plan.fetch_all(raw).await.unwrap().iter().map(|step| step.get("detail")).collect()
@@ -176,6 +215,10 @@ fn walks_through(step: &str, table: &str) -> bool {
     step.strip_prefix("SCAN ")
         .and_then(|rest| rest.strip_prefix(table))
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+}
+
+fn source(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(name)
 }
 
 /// All but the place where texts are put together.
@@ -202,8 +245,11 @@ fn statements(source: &str) -> Vec<String> {
     let mut literals = Vec::new();
     read(source.parse().unwrap(), &mut constants, &mut literals);
     let is_tail = |text: &String| TAILS.iter().any(|head| text.starts_with(head));
-    let tails: Vec<String> =
-        literals.iter().filter(|text| is_tail(text)).map(|text| accented(text)).collect();
+    let tails: Vec<String> = literals
+        .iter()
+        .filter(|text| is_tail(text))
+        .map(|text| accented(text).replace("{past}", "$6, $7"))
+        .collect();
     let heads = literals
         .iter()
         .filter(|text| HEADS.iter().any(|head| text.starts_with(head)) || text.starts_with('{'));
@@ -273,7 +319,11 @@ fn whole(text: &str, constants: &BTreeMap<String, String>, tails: &[String]) -> 
         let row = format!("({})", vec!["?"; columns_before(&text)].join(", "));
         text = text.replace("VALUES {}", &format!("VALUES {row}, {row}"));
     }
-    text = text.replace("IN ({})", "IN ($2, $3)").replace("{for_us}", "1");
+    text = text
+        .replace("IN ({})", "IN ($2, $3)")
+        .replace("{for_us}", "1")
+        .replace("{line}", "{tail}")
+        .replace("{past}", "$6, $7");
     if text.contains("{tail}") {
         assert!(!tails.is_empty(), "no tail for {text}");
         return tails.iter().map(|tail| text.replace("{tail}", tail)).collect();
