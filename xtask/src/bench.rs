@@ -1,25 +1,28 @@
-//! `cargo xtask bench ingest`: how fast events are accepted, each number beside one of something simpler that ran next to
-//! it on the same machine.
+//! `cargo xtask bench ingest|pipeline|backlog`: how fast events are accepted, decided on, and what a claim costs beside a
+//! long line; each number beside one of something simpler that ran next to it on the same machine.
 //!
-//! This chore only builds and starts. What measures is `crates/server/examples/bench_ingest`, and the bare loop it is
-//! compared with is `crates/store/examples/bare_loop`: they need a runtime, HTTP and the database, and kept outside they
-//! leave `cargo xtask tidy` a few seconds to build.
+//! This chore only builds and starts. What measures is `crates/server/examples/bench_ingest` and
+//! `crates/store/examples/bench_backlog`, and the bare loop is `crates/store/examples/bare_loop`: they need a runtime, HTTP
+//! and the database, and kept outside they leave `cargo xtask tidy` a few seconds to build.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Context as _;
 
-const USAGE: &str = "usage: cargo xtask bench ingest [--json] [--quick]";
+const USAGE: &str = "usage: cargo xtask bench ingest|pipeline|backlog [--json] [--quick]";
 
 /// Runs the benchmark named by the second word of the command line; further words are its own.
 pub(crate) fn run() -> anyhow::Result<()> {
     let words: Vec<String> = std::env::args().skip(2).collect();
     let (name, options) = words.split_first().context(USAGE)?;
     let known = |option: &String| ["--json", "--quick"].contains(&option.as_str());
-    anyhow::ensure!(name == "ingest" && options.iter().all(known), "{USAGE}");
+    let measured = ["ingest", "pipeline", "backlog"].contains(&name.as_str());
+    anyhow::ensure!(measured && options.iter().all(known), "{USAGE}");
     let built = build()?;
-    let status = Command::new(built.join("examples/bench_ingest"))
+    let program = if name == "backlog" { "examples/bench_backlog" } else { "examples/bench_ingest" };
+    let status = Command::new(built.join(program))
+        .arg(name)
         .arg("--server")
         .arg(built.join("bursar"))
         .arg("--bare-loop")
@@ -35,7 +38,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
 fn build() -> anyhow::Result<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let packages = ["--package=bursar-server", "--package=bursar-store"];
-    let programs = ["--bin=bursar", "--example=bench_ingest", "--example=bare_loop"];
+    let programs =
+        ["--bin=bursar", "--example=bench_ingest", "--example=bare_loop", "--example=bench_backlog"];
     let mut cargo = Command::new("cargo");
     cargo.args(["build", "--release", "--locked"]).args(packages).args(programs).current_dir(&root);
     let status = cargo.status().context("cannot run cargo")?;

@@ -38,6 +38,33 @@ impl Events {
         Ok(Self { templates, secret: secret.to_owned(), next: 0 })
     }
 
+    /// Failed payments of invoices that were paid since: each opens a case, is decided on with what came with it, and is
+    /// closed, and nothing has to be asked of Stripe.
+    pub fn settled(stripe: &FakeStripe, secret: &str) -> anyhow::Result<Self> {
+        let paid = |object: &mut Value| {
+            object["status"] = json!("paid");
+            object["amount_remaining"] = json!(0);
+        };
+        let templates = vec![Template::made_of(stripe, "invoice.payment_failed", paid)?];
+        Ok(Self { templates, secret: secret.to_owned(), next: 0 })
+    }
+
+    /// So many failed payments as the fake Stripe really has them: what a decision asks for is there.
+    pub fn real(stripe: &FakeStripe, secret: &str, count: usize) -> anyhow::Result<Posts> {
+        let now_s = bursar_engine::Clocks::system().machine().unix_s();
+        let mut requests = Vec::with_capacity(count);
+        let mut bytes = 0;
+        for _ in 0..count {
+            let made = stripe.trigger("invoice.payment_failed", json!({}));
+            let made = made.map_err(|error| anyhow::anyhow!("{error}"))?;
+            let body = made.get("event").context("a trigger without an event")?.to_string().into_bytes();
+            bytes += body.len();
+            requests.push(request(&body, &signature::sign(secret, now_s, &body)));
+        }
+        let distinct = u32::try_from(count)?;
+        Ok(Posts { requests, distinct, mean_body_bytes: bytes / count.max(1) })
+    }
+
     /// So many posts, of which five in a hundred repeat an earlier one of them. Signed now: good for five minutes.
     pub fn posts(&mut self, count: usize) -> Posts {
         let now_s = bursar_engine::Clocks::system().machine().unix_s();
@@ -78,6 +105,10 @@ struct Template {
 
 impl Template {
     fn of(stripe: &FakeStripe, kind: &str) -> anyhow::Result<Self> {
+        Self::made_of(stripe, kind, |_| ())
+    }
+
+    fn made_of(stripe: &FakeStripe, kind: &str, change: impl Fn(&mut Value)) -> anyhow::Result<Self> {
         let made = stripe.trigger(kind, json!({})).map_err(|error| anyhow::anyhow!("{kind}: {error}"))?;
         let mut event = made.get("event").cloned().context("a trigger without an event")?;
         let object = event["data"]["object"].clone();
@@ -86,6 +117,7 @@ impl Template {
         let prefix = id.split_once('_').map_or("in", |(prefix, _)| prefix);
         event["id"] = json!(format!("evt_{}", "E".repeat(ID_LETTERS)));
         event["created"] = json!(1_111_111_111);
+        change(&mut event["data"]["object"]);
         let text = event.to_string();
         let text = text.replace(&id, &format!("{prefix}_{}", "O".repeat(ID_LETTERS)));
         let text = text.replace(&customer, &format!("cus_{}", "C".repeat(CUSTOMER_LETTERS)));

@@ -55,7 +55,7 @@ impl Installation {
         let config = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\n\n[storage]\nurl = \"sqlite://{}\"\n\n[stripe.main]\n\
              api_base = \"{}\"\napi_key = {{ file = \"{}\" }}\nwebhook_secrets = [{{ file = \"{}\" }}]\n\
-             ingest = [\"webhook\"]\n",
+             ingest = [\"webhook\"]\nrequests_per_second = 10000\n",
             folder.join("data/bursar.db").display(),
             stripe.1,
             key_file.display(),
@@ -68,6 +68,14 @@ impl Installation {
         let url = said["console_url"].as_str().context("no console_url")?.to_owned();
         let address = url.trim_start_matches("http://").parse().context("no address")?;
         Ok(Self { process, address, url })
+    }
+
+    /// How many decisions were saved.
+    pub async fn decided(&self, client: &reqwest::Client) -> anyhow::Result<u32> {
+        let text = client.get(format!("{}/metrics", self.url)).send().await?.text().await?;
+        let series = text.lines().filter(|line| line.starts_with("bursar_cases_decided_total{"));
+        let counts = series.map(|line| line.rsplit(' ').next().unwrap_or_default().parse::<u32>());
+        Ok(counts.sum::<Result<u32, _>>()?)
     }
 
     /// Waits until nothing is left to do, or the time is up; says how many jobs are left.

@@ -8,6 +8,7 @@ mod figures;
 mod handler;
 mod installation;
 mod load;
+mod pipeline;
 mod process;
 mod wire;
 
@@ -29,6 +30,9 @@ const SECRET: &str = "whsec_bench_3f1c9a7d5e2b8046";
 const PER_SECOND: u32 = 200;
 /// The word that makes this binary the handler to compare with.
 const VERIFY_ONLY: &str = "verify-only";
+
+/// The word that asks for decisions to be measured instead of acceptance.
+const PIPELINE: &str = "pipeline";
 
 /// How much is sent.
 struct Size {
@@ -58,11 +62,16 @@ fn main() -> anyhow::Result<()> {
             .with_context(|| format!("{name} is missing"))
     };
     let has = |name: &str| words.iter().any(|word| word == name);
-    let programs = (after("--server")?, after("--bare-loop")?);
-    let size = if has("--quick") { QUICK } else { FULL };
+    let server = after("--server")?;
     // One thread generates: it shares the machine with what it measures.
     let thread = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let figures = thread.block_on(measure((&programs.0, &programs.1), &size))?;
+    let figures = if has(PIPELINE) {
+        let size = if has("--quick") { pipeline::QUICK } else { pipeline::FULL };
+        thread.block_on(pipeline::measure(&server, &size))?
+    } else {
+        let size = if has("--quick") { QUICK } else { FULL };
+        thread.block_on(measure((&server, &after("--bare-loop")?), &size))?
+    };
     figures::print(&figures, has("--json"))
 }
 
