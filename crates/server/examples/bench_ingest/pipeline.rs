@@ -30,13 +30,24 @@ pub const QUICK: Size = Size { warm_up: 200, known: 3_000, asked: 300 };
 pub async fn measure(server: &Path, size: &Size) -> anyhow::Result<Vec<Figure>> {
     let (stripe, url) = installation::fake_stripe()?;
     let mut settled = Events::settled(&stripe, SECRET)?;
-    let known = run(server, (&stripe, &url), (settled.posts(size.warm_up), settled.posts(size.known))).await?;
+    let known =
+        run(server, (&stripe, &url), (settled.posts(size.warm_up), settled.posts(size.known))).await?;
     let warm_up = Events::real(&stripe, SECRET, size.warm_up / 10)?;
     let asked = Events::real(&stripe, SECRET, size.asked)?;
     let asked = run(server, (&stripe, &url), (warm_up, asked)).await?;
     Ok(vec![
-        Figure::beside("receipt to decision, mirror warm, beside accepted", known.decided, "/s", known.accepted),
-        Figure::beside("receipt to decision, Stripe asked, beside accepted", asked.decided, "/s", asked.accepted),
+        Figure::beside(
+            "receipt to decision, mirror warm, beside accepted",
+            known.decided,
+            "/s",
+            known.accepted,
+        ),
+        Figure::beside(
+            "receipt to decision, Stripe asked, beside accepted",
+            asked.decided,
+            "/s",
+            asked.accepted,
+        ),
     ])
 }
 
