@@ -1,5 +1,6 @@
-//! `cargo xtask bench ingest|pipeline|backlog`: how fast events are accepted, decided on, and what a claim costs beside a
-//! long line; each number beside one of something simpler that ran next to it on the same machine.
+//! `cargo xtask bench ingest|pipeline|backlog|memory`: how fast events are accepted and judged, what a claim costs beside a
+//! long line, what the process holds in memory; each number beside one of something simpler that ran next to it on the same
+//! machine, and on each database that can be had. `docs/performance.md` says how to read them.
 //!
 //! This chore only builds and starts. What measures is `crates/server/examples/bench_ingest` and
 //! `crates/store/examples/bench_backlog`, and the bare loop is `crates/store/examples/bare_loop`: they need a runtime, HTTP
@@ -10,14 +11,14 @@ use std::process::Command;
 
 use anyhow::Context as _;
 
-const USAGE: &str = "usage: cargo xtask bench ingest|pipeline|backlog [--json] [--quick]";
+const USAGE: &str = "usage: cargo xtask bench ingest|pipeline|backlog|memory [--json] [--quick]";
 
 /// Runs the benchmark named by the second word of the command line; further words are its own.
 pub(crate) fn run() -> anyhow::Result<()> {
     let words: Vec<String> = std::env::args().skip(2).collect();
     let (name, options) = words.split_first().context(USAGE)?;
     let known = |option: &String| ["--json", "--quick"].contains(&option.as_str());
-    let measured = ["ingest", "pipeline", "backlog"].contains(&name.as_str());
+    let measured = ["ingest", "pipeline", "backlog", "memory"].contains(&name.as_str());
     anyhow::ensure!(measured && options.iter().all(known), "{USAGE}");
     let built = build()?;
     let program = if name == "backlog" { "examples/bench_backlog" } else { "examples/bench_ingest" };

@@ -20,7 +20,7 @@ struct Command {
 const COMMANDS: &[Command] = &[
     Command {
         name: "bench",
-        purpose: "measure, beside something simpler: bench ingest|pipeline|backlog [--json] [--quick]",
+        purpose: "measure, beside something simpler: bench ingest|pipeline|backlog|memory [--json] [--quick]",
         run: bench::run,
     },
     Command {

@@ -1,7 +1,8 @@
-//! A database of its own for each test, on either kind. For tests only.
+//! A database of its own for each test, on either kind. For tests and measurements only.
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -133,6 +134,64 @@ impl Scratch {
         sql.push_str("COMMIT");
         admin.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.expect("the copy can be put back");
     }
+}
+
+/// A whole database on the server for tests, dropped with whoever holds it: a measurement leaves gigabytes.
+#[derive(Debug)]
+pub struct OwnDatabase {
+    name: String,
+}
+
+impl OwnDatabase {
+    /// # Panics
+    /// Where there is no server to test on, with a word on how to start one.
+    pub async fn new() -> Self {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let name = format!("bursar_own_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+        let mut admin = server().connect().await.expect("the server to test on answers");
+        for sql in [dropping(&name), format!("CREATE DATABASE {name}")] {
+            admin.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.expect("a database can be made");
+        }
+        Self { name }
+    }
+
+    pub fn url(&self) -> String {
+        let whole = server_url();
+        let (place, options) = whole.split_once('?').unwrap_or((&whole, ""));
+        let (scheme, rest) = place.split_once("://").unwrap_or(("postgres", place));
+        let sign = if options.is_empty() { "" } else { "?" };
+        format!("{scheme}://{}/{}{sign}{options}", rest.split('/').next().unwrap_or_default(), self.name)
+    }
+
+    /// A way to the tables past the store.
+    ///
+    /// # Panics
+    /// Where the server does not answer.
+    pub async fn connect(&self) -> PgConnection {
+        server().database(&self.name).connect().await.expect("the server to test on answers")
+    }
+}
+
+impl Drop for OwnDatabase {
+    fn drop(&mut self) {
+        let sql = dropping(&self.name);
+        // Whoever drops this stands inside a runtime, which must not be blocked from within.
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async {
+                let mut admin = server().connect().await.map_err(std::io::Error::other)?;
+                let sql = sqlx::raw_sql(AssertSqlSafe(sql));
+                admin.execute(sql).await.map(|_| ()).map_err(std::io::Error::other)
+            })
+        });
+        if !matches!(dropped.join(), Ok(Ok(()))) {
+            tracing::error!(name = self.name, "a database made for a measurement could not be dropped");
+        }
+    }
+}
+
+fn dropping(name: &str) -> String {
+    format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 }
 
 async fn tables(admin: &mut PgConnection, schema: &str) -> Vec<String> {

@@ -1,5 +1,6 @@
 //! The bare loop, which the store runs: its own example commits the rows that the server made, without anything else.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -20,13 +21,13 @@ pub struct Bare {
 /// then some of them one by one at a pace.
 pub fn run(
     program: &Path,
-    data_dir: &Path,
+    kept_in: &OsStr,
     rows: u32,
     singles: usize,
     per_second: u32,
 ) -> anyhow::Result<Bare> {
     let output = Command::new(program)
-        .arg(data_dir)
+        .arg(kept_in)
         .args([rows.to_string(), singles.to_string(), per_second.to_string()])
         .stderr(Stdio::inherit())
         .output()

@@ -38,15 +38,31 @@ impl Events {
         Ok(Self { templates, secret: secret.to_owned(), next: 0 })
     }
 
-    /// Failed payments of invoices that were paid since: each opens a case, is decided on with what came with it, and is
-    /// closed, and nothing has to be asked of Stripe.
-    pub fn settled(stripe: &FakeStripe, secret: &str) -> anyhow::Result<Self> {
-        let paid = |object: &mut Value| {
-            object["status"] = json!("paid");
-            object["amount_remaining"] = json!(0);
+    /// Payments that wait for somebody to confirm them, of invoices that name no customer: each opens a case, and is decided
+    /// on and judged with what the mirror holds. For a customer the playbook lists charges, and a list only Stripe has.
+    /// Beside them the event that brings their subscription into the mirror.
+    pub async fn judged(stripe: &FakeStripe, url: &str, secret: &str) -> anyhow::Result<(Self, Vec<u8>)> {
+        let alone = |object: &mut Value| {
+            object["customer"] = Value::Null;
+            object["payments"] = Value::Null;
+            object["payment_intent"] = Value::Null;
+            object["charge"] = json!(format!("ch_{}", "O".repeat(ID_LETTERS)));
         };
-        let templates = vec![Template::made_of(stripe, "invoice.payment_failed", paid)?];
-        Ok(Self { templates, secret: secret.to_owned(), next: 0 })
+        let template = Template::made_of(stripe, "invoice.payment_action_required", alone)?;
+        let mut event: Value = serde_json::from_str(&template.text)?;
+        let id = event.pointer("/data/object/parent/subscription_details/subscription");
+        let id = id.and_then(Value::as_str).context("an invoice without a subscription")?;
+        let url = format!("{url}/v1/subscriptions/{id}");
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        let text = client.get(url).bearer_auth(stripe.secret_key()).send().await?.error_for_status()?;
+        let now_s = bursar_engine::Clocks::system().machine().unix_s();
+        event["data"] = json!({"object": serde_json::from_str::<Value>(&text.text().await?)?});
+        event["type"] = json!("customer.subscription.updated");
+        event["id"] = json!("evt_bursarbenchsubscription");
+        event["created"] = json!(now_s);
+        let body = event.to_string().into_bytes();
+        let subscription = request(&body, &signature::sign(secret, now_s, &body));
+        Ok((Self { templates: vec![template], secret: secret.to_owned(), next: 0 }, subscription))
     }
 
     /// So many failed payments as the fake Stripe really has them: what a decision asks for is there.

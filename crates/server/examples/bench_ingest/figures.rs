@@ -1,5 +1,6 @@
 //! What came out, for people and for machines.
 
+use bursar_store::Database;
 use serde::Serialize;
 
 /// A number, and what ran beside it. Numbers of the same unit make the ratio.
@@ -13,14 +14,22 @@ pub struct Figure {
     pub ratio: Option<f64>,
 }
 
-impl Figure {
-    pub fn alone(name: &'static str, value: f64, unit: &'static str) -> Self {
-        Self { name, database: "sqlite", value: rounded(value), unit, beside: None, ratio: None }
+/// Makes the figures of one database.
+#[derive(Clone, Copy, Debug)]
+pub struct On(pub Database);
+
+impl On {
+    pub fn alone(self, name: &'static str, value: f64, unit: &'static str) -> Figure {
+        let database = match self.0 {
+            Database::Sqlite => "sqlite",
+            Database::Postgres => "postgres",
+        };
+        Figure { name, database, value: rounded(value), unit, beside: None, ratio: None }
     }
 
-    pub fn beside(name: &'static str, value: f64, unit: &'static str, beside: f64) -> Self {
+    pub fn beside(self, name: &'static str, value: f64, unit: &'static str, beside: f64) -> Figure {
         let ratio = if beside > 0.0 { Some(rounded(value / beside)) } else { None };
-        Self { beside: Some(rounded(beside)), ratio, ..Self::alone(name, value, unit) }
+        Figure { beside: Some(rounded(beside)), ratio, ..self.alone(name, value, unit) }
     }
 }
 
@@ -35,11 +44,12 @@ pub fn print(figures: &[Figure], as_json: bool) -> anyhow::Result<()> {
         println!("{}", serde_json::to_string_pretty(figures)?);
         return Ok(());
     }
-    println!("{:<44} {:>12} {:<6} {:>12} {:>7}", "SQLite, FULL", "value", "", "beside", "ratio");
+    println!("{:<50} {:<8} {:>11} {:<4} {:>11} {:>7}", "", "", "value", "", "beside", "ratio");
     for figure in figures {
         let text = |number: Option<f64>| number.map_or(String::new(), |number| format!("{number:.2}"));
         let (value, beside, ratio) = (text(Some(figure.value)), text(figure.beside), text(figure.ratio));
-        println!("{:<44} {value:>12} {:<6} {beside:>12} {ratio:>7}", figure.name, figure.unit);
+        let (name, database, unit) = (figure.name, figure.database, figure.unit);
+        println!("{name:<50} {database:<8} {value:>11} {unit:<4} {beside:>11} {ratio:>7}");
     }
     Ok(())
 }

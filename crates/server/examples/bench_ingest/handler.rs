@@ -14,6 +14,16 @@ use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 
+use crate::process::Process;
+
+/// The word that makes this binary the handler.
+pub const VERIFY_ONLY: &str = "verify-only";
+
+/// Starts it as a process of its own; its first line is its address.
+pub fn start() -> anyhow::Result<Process> {
+    Process::start(&std::env::current_exe()?, &[VERIFY_ONLY])
+}
+
 /// Serves until killed; the first line it prints is its address.
 #[expect(clippy::print_stdout, reason = "the address is what the parent waits for")]
 pub async fn serve(secret: String) -> anyhow::Result<()> {

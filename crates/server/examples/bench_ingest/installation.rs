@@ -1,5 +1,6 @@
-//! The real server on a data directory of its own, beside a fake Stripe that says whose account it is.
+//! The real server on a database of its own, beside a fake Stripe that says whose account it is.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use bursar_fake_stripe::FakeStripe;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
+use crate::place::Place;
 use crate::process::Process;
 
 pub struct Installation {
@@ -39,30 +41,33 @@ pub fn fake_stripe() -> anyhow::Result<(FakeStripe, String)> {
 }
 
 impl Installation {
-    /// Starts `bursar serve` in `folder`, told nothing but where its Stripe is and what webhooks are signed with.
+    /// Starts `bursar serve`, told nothing but where its database and its Stripe are and what webhooks are signed with.
     pub fn start(
         program: &Path,
-        folder: &Path,
+        place: &Place,
         stripe: (&FakeStripe, &str),
         secret: &str,
     ) -> anyhow::Result<Self> {
         let write = |name: &str, text: &str| {
-            let path = folder.join(name);
+            let path = place.folder().join(name);
             std::fs::write(&path, text).with_context(|| path.display().to_string()).map(|()| path)
         };
         let key_file = write("key", &stripe.0.secret_key())?;
         let secret_file = write("secret", secret)?;
+        let storage = place.storage_url();
+        let storage = storage.map_or_else(String::new, |url| format!("[storage]\nurl = \"{url}\"\n\n"));
         let config = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\n\n[storage]\nurl = \"sqlite://{}\"\n\n[stripe.main]\n\
-             api_base = \"{}\"\napi_key = {{ file = \"{}\" }}\nwebhook_secrets = [{{ file = \"{}\" }}]\n\
+            "[server]\nlisten = \"127.0.0.1:0\"\n\n{storage}[stripe.main]\napi_base = \"{}\"\n\
+             api_key = {{ file = \"{}\" }}\nwebhook_secrets = [{{ file = \"{}\" }}]\n\
              ingest = [\"webhook\"]\nrequests_per_second = 10000\n",
-            folder.join("data/bursar.db").display(),
             stripe.1,
             key_file.display(),
             secret_file.display(),
         );
-        let config = write("bursar.toml", &config)?;
-        let arguments = ["serve".as_ref(), "--json".as_ref(), "--config".as_ref(), config.as_os_str()];
+        let (config, data_dir) = (write("bursar.toml", &config)?, place.data_dir());
+        let words = ["serve", "--json", "--config"].map(OsStr::new);
+        let arguments =
+            [&words[..], &[config.as_os_str(), "--data-dir".as_ref(), data_dir.as_os_str()]].concat();
         let process = Process::start(program, &arguments)?;
         let said: Value = serde_json::from_str(&process.first_line).context("the server said no JSON")?;
         let url = said["console_url"].as_str().context("no console_url")?.to_owned();
@@ -70,12 +75,20 @@ impl Installation {
         Ok(Self { process, address, url })
     }
 
-    /// How many decisions were saved.
-    pub async fn decided(&self, client: &reqwest::Client) -> anyhow::Result<u32> {
+    /// What it counted so far.
+    pub async fn counts(&self, client: &reqwest::Client) -> anyhow::Result<Counts> {
         let text = client.get(format!("{}/metrics", self.url)).send().await?.text().await?;
-        let series = text.lines().filter(|line| line.starts_with("bursar_cases_decided_total{"));
-        let counts = series.map(|line| line.rsplit(' ').next().unwrap_or_default().parse::<u32>());
-        Ok(counts.sum::<Result<u32, _>>()?)
+        let sum = |name: &str| {
+            let series =
+                text.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with('{')));
+            let counts = series.map(|line| line.rsplit(' ').next().unwrap_or_default().parse::<u32>());
+            counts.sum::<Result<u32, _>>()
+        };
+        Ok(Counts {
+            decisions: sum("bursar_cases_decided_total")?,
+            verdicts: sum("bursar_decisions_total")?,
+            reads: sum("bursar_stripe_reads_total")?,
+        })
     }
 
     /// Waits until nothing is left to do, or the time is up; says how many jobs are left.
@@ -92,6 +105,14 @@ impl Installation {
             }
         }
     }
+}
+
+/// Decisions that were saved, verdicts in them, and reads from Stripe.
+#[derive(Clone, Copy, Debug)]
+pub struct Counts {
+    pub decisions: u32,
+    pub verdicts: u32,
+    pub reads: u32,
 }
 
 fn gauge(text: &str, name: &str) -> anyhow::Result<u32> {
