@@ -232,9 +232,17 @@ impl Line {
         let options = SqliteConnectOptions::new().filename(database_path(self.folder.path()));
         let options = options.busy_timeout(Duration::from_secs(20)).pragma("cache_size", "-1000000");
         let mut conn = options.disable_statement_logging().connect().await?;
-        // No log of ten million rows; the store makes its own journal again when it is opened.
-        conn.execute("PRAGMA journal_mode = DELETE; PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF")
-            .await?;
+        // No log of ten million rows; the store makes its own journal again when it is opened. Whoever closed it a moment
+        // ago may still be there.
+        let plain = "PRAGMA journal_mode = DELETE; PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF";
+        let mut again = tokio::time::interval(Duration::from_millis(100));
+        let end = Instant::now() + Duration::from_secs(20);
+        while let Err(error) = conn.execute(plain).await {
+            if Instant::now() >= end {
+                return Err(error.into());
+            }
+            again.tick().await;
+        }
         Ok(Raw::Sqlite(conn))
     }
 }

@@ -147,11 +147,14 @@ macro_rules! bind {
 
 /// A statement with its parameters, run on whichever database this is.
 macro_rules! run {
-    ($db:expr, $sql:expr, $params:expr, $how:ident, $done:expr) => {{
+    ($db:expr, $sql:expr, $params:expr, $how:ident, $done:expr) => {
+        run!($db, $sql, $params, $how, $done, true)
+    };
+    ($db:expr, $sql:expr, $params:expr, $how:ident, $done:expr, $kept:expr) => {{
         let done = match &mut $db.conn {
             Conn::Sqlite(conn) => bind!(sqlx::query($sql), $params).$how(&mut **conn).await.map($done),
             Conn::Postgres(conn) => {
-                let answer = bind!(sqlx::query($sql), $params).$how(&mut **conn);
+                let answer = bind!(sqlx::query($sql).persistent($kept), $params).$how(&mut **conn);
                 heard($db.patience, &mut $db.silent, answer).await.map($done)
             }
         };
@@ -232,6 +235,16 @@ impl Db {
 
     /// Statements whose text is built from constant pieces, such as multi-row `VALUES`.
     pub(crate) async fn built(&mut self, sql: String, params: &[Value<'_>]) -> Result<Vec<Row>> {
+        self.built_as(sql, params, true).await
+    }
+
+    /// The same, planned for the tables as they are now. A plan that is kept is of the moment it was made: made while a table
+    /// was empty it reads that table from end to end, and goes on doing so when ten thousand rows have come.
+    pub(crate) async fn built_anew(&mut self, sql: String, params: &[Value<'_>]) -> Result<Vec<Row>> {
+        self.built_as(sql, params, false).await
+    }
+
+    async fn built_as(&mut self, sql: String, params: &[Value<'_>], kept: bool) -> Result<Vec<Row>> {
         match self.database() {
             Database::Sqlite => run!(self, AssertSqlSafe(sql), params, fetch_all, row::all),
             Database::Postgres => {
@@ -239,7 +252,7 @@ impl Db {
                 let missing = places.saturating_sub(params.len());
                 let padded = (0..missing).map(|place| params[place % params.len()].nothing());
                 let params: Vec<Value<'_>> = params.iter().copied().chain(padded).collect();
-                run!(self, AssertSqlSafe(sql), &params, fetch_all, row::all)
+                run!(self, AssertSqlSafe(sql), &params, fetch_all, row::all, kept)
             }
         }
     }

@@ -156,7 +156,7 @@ async fn give_back_lapsed(tx: &mut Tx, claim: Claim) -> Result<()> {
         "UPDATE jobs SET state = 'queued' WHERE id IN (
              SELECT due.id FROM jobs AS due WHERE due.state = 'leased' AND due.lease_until < $1 {for_claim})"
     );
-    tx.built(lapsed, params![now]).await.map(|_| ())
+    tx.built_anew(lapsed, params![now]).await.map(|_| ())
 }
 
 /// What leases are measured by.
@@ -271,7 +271,7 @@ pub async fn claim_more(tx: &mut Tx, claim: Claim, kind: &str) -> Result<Vec<Job
 
 async fn take(tx: &mut Tx, sql: &str, row: &[Value<'_>], clock: Clock, taken: &mut Vec<Job>) -> Result<()> {
     let before = taken.len();
-    for row in tx.built(sql.to_owned(), row).await? {
+    for row in tx.built_anew(sql.to_owned(), row).await? {
         match Job::from_row(&row, clock) {
             Ok(job) => taken.push(job),
             Err(error) => park_unreadable(tx, &row.text("id")?, &error).await?,

@@ -84,8 +84,8 @@ async fn run(
     let after = until(&server, &client, warm_up.distinct + posts.distinct).await?;
     let took = began.elapsed();
     server.process.stop()?;
-    let judged = after.verdicts - before.verdicts;
-    anyhow::ensure!(judged >= posts.distinct, "of {} events only {judged} led to a verdict", posts.distinct);
+    let (all, judged) = (warm_up.distinct + posts.distinct, after.verdicts);
+    anyhow::ensure!(judged >= all, "of {all} events only {judged} led to a verdict");
     let rate = |time: Duration| f64::from(posts.distinct) / time.as_secs_f64();
     let reads = f64::from(after.reads - before.reads) / f64::from(posts.distinct);
     Ok(Rates { accepted: rate(fast.took), judged: rate(took), reads })
