@@ -85,9 +85,12 @@ mod tests {
             use sqlx::{ConnectOptions as _, Connection as _};
             let path = bench.path("data/bursar.db");
             let mut file = sqlx::sqlite::SqliteConnectOptions::new().filename(path).connect().await.unwrap();
-            for sql in
-                ["DROP TABLE lost_effects", "DROP TABLE restores", "DELETE FROM migrations WHERE number = 4"]
-            {
+            for sql in [
+                "DROP TABLE lost_effects",
+                "DROP TABLE restores",
+                "DROP INDEX jobs_of_lane",
+                "DELETE FROM migrations WHERE number >= 4",
+            ] {
                 sqlx::query(sql).execute(&mut file).await.unwrap();
             }
             file.close().await.unwrap();

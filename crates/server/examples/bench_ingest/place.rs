@@ -46,7 +46,6 @@ impl Place {
 /// What can be measured on: always `SQLite`, and `PostgreSQL` where a server for tests is named.
 pub fn databases() -> Vec<Database> {
     let mut databases = vec![Database::Sqlite];
-    #[expect(clippy::disallowed_methods, reason = "the server for tests is named by the environment")]
     if std::env::var_os("BURSAR_TEST_POSTGRES").is_some() {
         databases.push(Database::Postgres);
     } else {

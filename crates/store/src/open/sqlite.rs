@@ -159,7 +159,10 @@ mod tests {
         assert!(move_log(&mut mover, MOVE_WITHIN).await.unwrap(), "old");
         assert_eq!(log(&mut mover, "PRAGMA wal_checkpoint(NOOP)").await.unwrap(), (pages, pages));
         assert!(!move_log(&mut mover, MOVE_WITHIN).await.unwrap(), "nothing is left to be moved");
-        writer.command("INSERT INTO notes VALUES (zeroblob(68000000))").await.unwrap();
+        writer
+            .command("SAVEPOINT one; INSERT INTO notes VALUES (zeroblob(68000000)); RELEASE one")
+            .await
+            .unwrap();
         assert!(move_log(&mut mover, Duration::ZERO).await.unwrap(), "long");
     }
 
@@ -170,15 +173,18 @@ mod tests {
         let mut mover = connection(folder.path()).await;
         writer.command("CREATE TABLE notes (body BLOB)").await.unwrap();
         reader.command("BEGIN; SELECT COUNT(*) FROM notes").await.unwrap();
-        writer.command("INSERT INTO notes VALUES (zeroblob(272000000))").await.unwrap();
+        writer
+            .command("SAVEPOINT one; INSERT INTO notes VALUES (zeroblob(272000000)); RELEASE one")
+            .await
+            .unwrap();
         mover.command("PRAGMA busy_timeout = 10").await.unwrap();
         assert!(move_log(&mut mover, Duration::ZERO).await.unwrap(), "tried");
-        writer.command("INSERT INTO notes VALUES (1)").await.unwrap();
+        writer.command("SAVEPOINT one; INSERT INTO notes VALUES (1); RELEASE one").await.unwrap();
         reader.command("COMMIT").await.unwrap();
         assert!(move_log(&mut mover, Duration::ZERO).await.unwrap());
         let (pages, moved) = log(&mut mover, "PRAGMA wal_checkpoint(NOOP)").await.unwrap();
         assert_eq!(pages, moved, "all of it");
-        writer.command("INSERT INTO notes VALUES (2)").await.unwrap();
+        writer.command("SAVEPOINT one; INSERT INTO notes VALUES (2); RELEASE one").await.unwrap();
         let (pages, _) = log(&mut mover, "PRAGMA wal_checkpoint(NOOP)").await.unwrap();
         assert!(pages < 100, "it began anew");
     }
