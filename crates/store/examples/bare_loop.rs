@@ -111,8 +111,12 @@ impl Conn {
     async fn run(&mut self, sql: &str, values: &[Value<'_>]) -> Result<()> {
         let sql = AssertSqlSafe(sql.to_owned());
         match self {
-            Conn::Sqlite(conn) => drop(with!(conn, sqlx::query(sql), values, execute)),
-            Conn::Postgres(conn) => drop(with!(conn, sqlx::query(sql), values, execute)),
+            Conn::Sqlite(conn) => {
+                with!(conn, sqlx::query(sql), values, execute);
+            }
+            Conn::Postgres(conn) => {
+                with!(conn, sqlx::query(sql), values, execute);
+            }
         }
         Ok(())
     }
