@@ -110,12 +110,12 @@ pub struct Claim {
 
 /// Takes due jobs whose key nobody works on. Lapsed leases come back first.
 pub async fn claim(tx: &mut Tx, claim: Claim) -> Result<Vec<Job>> {
-    give_back_lapsed(tx, claim).await?;
+    let now = give_back_lapsed(tx, claim).await?;
     let mut taken = Vec::new();
     for clock in [Clock::Machine, Clock::Business] {
         let room = claim.limit - i64::try_from(taken.len()).unwrap_or(i64::MAX);
         let line = "WHERE due.state = 'queued' AND due.clock = $2 AND due.due_at <= $3";
-        claim_from(tx, Claim { limit: room, ..claim }, (clock, line, &[]), &mut taken).await?;
+        claim_from(tx, Claim { limit: room, ..claim }, (clock, line, &[]), now, &mut taken).await?;
     }
     Ok(taken)
 }
@@ -123,7 +123,7 @@ pub async fn claim(tx: &mut Tx, claim: Claim) -> Result<Vec<Job>> {
 /// The same, but nothing of these lanes. Only the head of the line is looked at, however long it is, and what is due at the
 /// same moment as its end.
 pub async fn claim_past(tx: &mut Tx, claim: Claim, lanes: &[String]) -> Result<Vec<Job>> {
-    give_back_lapsed(tx, claim).await?;
+    let now = give_back_lapsed(tx, claim).await?;
     let places: Vec<String> = (6..6 + lanes.len()).map(|place| format!("${place}")).collect();
     let past = places.join(", ");
     let line = format!(
@@ -136,7 +136,7 @@ pub async fn claim_past(tx: &mut Tx, claim: Claim, lanes: &[String]) -> Result<V
     let mut taken = Vec::new();
     for clock in [Clock::Machine, Clock::Business] {
         let room = claim.limit - i64::try_from(taken.len()).unwrap_or(i64::MAX);
-        claim_from(tx, Claim { limit: room, ..claim }, (clock, &line, lanes), &mut taken).await?;
+        claim_from(tx, Claim { limit: room, ..claim }, (clock, &line, lanes), now, &mut taken).await?;
     }
     Ok(taken)
 }
@@ -145,18 +145,20 @@ pub async fn claim_past(tx: &mut Tx, claim: Claim, lanes: &[String]) -> Result<V
 pub async fn claim_of(tx: &mut Tx, claim: Claim, of: &Waiting) -> Result<Vec<Job>> {
     let mut taken = Vec::new();
     let line = "WHERE due.state || '' = 'queued' AND due.clock = $2 AND due.due_at <= $3 AND due.lane = $6";
-    claim_from(tx, claim, (of.clock, line, std::slice::from_ref(&of.lane)), &mut taken).await?;
+    let now = leases_now(tx, claim.machine_now).await?;
+    claim_from(tx, claim, (of.clock, line, std::slice::from_ref(&of.lane)), now, &mut taken).await?;
     Ok(taken)
 }
 
-async fn give_back_lapsed(tx: &mut Tx, claim: Claim) -> Result<()> {
+/// Says by what moment.
+async fn give_back_lapsed(tx: &mut Tx, claim: Claim) -> Result<i64> {
     let now = leases_now(tx, claim.machine_now).await?;
     let for_claim = tx.for_claim();
     let lapsed = format!(
         "UPDATE jobs SET state = 'queued' WHERE id IN (
              SELECT due.id FROM jobs AS due WHERE due.state = 'leased' AND due.lease_until < $1 {for_claim})"
     );
-    tx.built_anew(lapsed, params![now]).await.map(|_| ())
+    tx.built_anew(lapsed, params![now]).await.map(|_| now)
 }
 
 /// What leases are measured by.
@@ -164,10 +166,12 @@ async fn leases_now(db: &mut Db, machine_now: i64) -> Result<i64> {
     if planted(Bug::LeaseByWallClock) { Ok(machine_now) } else { db.now().await }
 }
 
+/// Takes from a line, which is a condition on `due` with these words as `$6` and on. Leases begin `now`.
 async fn claim_from(
     tx: &mut Tx,
     claim: Claim,
-    (clock, line, lanes): (Clock, &str, &[String]),
+    (clock, line, words): (Clock, &str, &[String]),
+    now: i64,
     taken: &mut Vec<Job>,
 ) -> Result<()> {
     if claim.limit <= 0 {
@@ -191,13 +195,13 @@ async fn claim_from(
          WHERE id IN (SELECT id FROM taken)
          RETURNING id, lane, kind, key, payload, attempts, fence, created_at, due_at"
     );
-    let (node, now) = (tx.node(), leases_now(tx, claim.machine_now).await?);
+    let node = tx.node();
     let due = match clock {
         Clock::Business => claim.business_now,
         Clock::Machine => claim.machine_now,
     };
     let row = params![now + claim.lease_us, clock.as_str(), due, claim.limit, &*node];
-    let row: Vec<Value<'_>> = row.iter().copied().chain(lanes.iter().map(Value::from)).collect();
+    let row: Vec<Value<'_>> = row.iter().copied().chain(words.iter().map(Value::from)).collect();
     take(tx, &sql, &row, clock, taken).await
 }
 
@@ -244,6 +248,7 @@ pub async fn claim_more(tx: &mut Tx, claim: Claim, kind: &str) -> Result<Vec<Job
     }
     let now = tx.now().await?;
     let for_claim = tx.for_claim();
+    // Apart from the other claims: an order here would lead SQLite along the whole line.
     let sql = format!(
         "WITH taken AS MATERIALIZED (
              SELECT due.id FROM jobs AS due
