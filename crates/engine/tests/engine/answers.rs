@@ -7,6 +7,7 @@ use bursar_domain::execution::ExecutionState;
 use bursar_domain::id::ProposalId;
 use bursar_domain::proposal::ProposalState;
 use futures_util::future::join_all;
+use futures_util::{StreamExt as _, stream};
 use serde_json::json;
 
 use crate::scene::{Scene, Wish};
@@ -116,18 +117,26 @@ async fn try_row(verb: Verb, row: Row) -> (Scene, ProposalId) {
     (scene, proposal)
 }
 
-async fn try_all(rows: impl Fn() -> Vec<Row>) -> Vec<(Scene, ProposalId)> {
-    let mut ended = Vec::new();
-    for verb in VERBS {
-        ended.extend(join_all(rows().into_iter().map(|row| try_row(verb, row))).await);
-    }
-    ended
+/// Each is an engine with a Stripe of its own, all on one thread.
+const ROWS_TOGETHER: usize = 3;
+
+/// Tries all rows with every verb, and looks once more at each; says how many there were. No engine outlives its row.
+async fn try_all(rows: impl Fn() -> Vec<Row>, look: impl AsyncFn(&Scene)) -> usize {
+    let each = VERBS.into_iter().flat_map(|verb| rows().into_iter().map(move |row| (verb, row)));
+    let look = &look;
+    stream::iter(each)
+        .map(|(verb, row)| async move { look(&try_row(verb, row).await.0).await })
+        .buffer_unordered(ROWS_TOGETHER)
+        .count()
+        .await
 }
+
+async fn nothing_more(_: &Scene) {}
 
 #[tokio::test]
 async fn no_answer_and_please_come_again_lead_to_exactly_one_effect() {
     use ProposalState::Done;
-    let ended = try_all(|| {
+    let rows = || {
         let in_use = r#"{"type": "idempotency_error", "code": "idempotency_key_in_use"}"#;
         vec![
             row("cut before", Harm::CutBefore, Done, 1),
@@ -140,9 +149,8 @@ async fn no_answer_and_please_come_again_lead_to_exactly_one_effect() {
             row("502 with a page", Harm::answer_after(502, "<html>"), Done, 1),
             row("504", Harm::answer(504, ""), Done, 1),
         ]
-    })
-    .await;
-    assert_eq!(ended.len(), 18);
+    };
+    assert_eq!(try_all(rows, nothing_more).await, 18);
 }
 
 #[tokio::test]
@@ -168,7 +176,7 @@ async fn too_many_requests_wait_as_long_as_stripe_says_and_no_longer_than_makes_
 #[tokio::test]
 async fn what_cannot_be_told_from_the_answer_is_looked_up() {
     use ProposalState::{Done, NoEffect};
-    try_all(|| {
+    let rows = || {
         let failed = r#"{"type": "api_error"}"#;
         vec![
             row("500 and nothing happened", error(500, failed), NoEffect, 0),
@@ -178,8 +186,8 @@ async fn what_cannot_be_told_from_the_answer_is_looked_up() {
             row("200 cut short", Harm::Truncate(40), Done, 1),
             row("424", error_after(424, failed), Done, 1),
         ]
-    })
-    .await;
+    };
+    try_all(rows, nothing_more).await;
     let refunded = r#"{"type": "invalid_request_error", "code": "charge_already_refunded"}"#;
     try_row(Verb::Refund, row("already refunded, by us", error_after(400, refunded), Done, 1)).await;
     try_row(Verb::Refund, row("already refunded, by others", error(400, refunded), NoEffect, 0)).await;
@@ -216,25 +224,25 @@ async fn a_500_is_never_asked_again_and_ends_only_after_two_looks_a_minute_apart
 #[tokio::test]
 async fn a_definite_no_is_final() {
     use ProposalState::Refused;
-    let ended = try_all(|| {
+    let rows = || {
         vec![
             row("400", error(400, r#"{"code": "parameter_invalid_integer"}"#), Refused, 0),
             row("402", error(402, r#"{"type": "card_error", "code": "card_declined"}"#), Refused, 0),
             row("403", error(403, "{}"), Refused, 0),
             row("404", error(404, r#"{"code": "resource_missing"}"#), Refused, 0),
         ]
-    })
-    .await;
-    for (scene, _) in ended {
+    };
+    try_all(rows, async |scene| {
         assert_eq!(scene.stage.our_writes().len(), 1);
         assert!(scene.engine().health().await.unwrap().kill_switches.is_empty(), "nothing else is stopped");
-    }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn what_should_never_be_said_stops_the_lane_and_calls_a_person() {
     use ProposalState::InDoubt;
-    let mut ended = try_all(|| {
+    let rows = || {
         vec![
             row("401", error(401, "{}"), InDoubt, 0),
             row(
@@ -245,27 +253,28 @@ async fn what_should_never_be_said_stops_the_lane_and_calls_a_person() {
             ),
             row("another currency", Harm::Change { pointer: "/currency", to: json!("eur") }, InDoubt, 1),
         ]
-    })
-    .await;
+    };
+    try_all(rows, nothing_more_goes_out).await;
     let another = Harm::Change { pointer: "/id", to: json!("in_another") };
-    ended.push(try_row(Verb::Pay, row("another invoice", another, InDoubt, 1)).await);
+    nothing_more_goes_out(&try_row(Verb::Pay, row("another invoice", another, InDoubt, 1)).await.0).await;
     for pointer in ["/amount_paid", "/payments/data/0/amount_paid"] {
         let less = Harm::Change { pointer, to: json!(1) };
-        ended.push(try_row(Verb::Pay, row("another amount", less, InDoubt, 1)).await);
+        nothing_more_goes_out(&try_row(Verb::Pay, row("another amount", less, InDoubt, 1)).await.0).await;
     }
     let more = Harm::Change { pointer: "/amount", to: json!(5_001) };
-    ended.push(try_row(Verb::Refund, row("another amount", more, InDoubt, 1)).await);
-    for (scene, _) in ended {
-        let stopped = scene.engine().health().await.unwrap().kill_switches;
-        assert_eq!(stopped.len(), 1);
-        assert!(stopped[0].0.starts_with("lane:acct_"), "{stopped:?}");
-        let writes = scene.stage.our_writes().len();
-        let charge = scene.stage.charge(5_000);
-        let denied = scene.ask(&charge, 1_000).await.unwrap();
-        assert_eq!(denied.state, ProposalState::Denied, "nothing more goes out");
-        scene.quiet().await;
-        assert_eq!(scene.stage.our_writes().len(), writes);
-    }
+    nothing_more_goes_out(&try_row(Verb::Refund, row("another amount", more, InDoubt, 1)).await.0).await;
+}
+
+async fn nothing_more_goes_out(scene: &Scene) {
+    let stopped = scene.engine().health().await.unwrap().kill_switches;
+    assert_eq!(stopped.len(), 1);
+    assert!(stopped[0].0.starts_with("lane:acct_"), "{stopped:?}");
+    let writes = scene.stage.our_writes().len();
+    let charge = scene.stage.charge(5_000);
+    let denied = scene.ask(&charge, 1_000).await.unwrap();
+    assert_eq!(denied.state, ProposalState::Denied, "nothing more goes out");
+    scene.quiet().await;
+    assert_eq!(scene.stage.our_writes().len(), writes);
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use bursar_engine::{
 use bursar_policy::PolicyFile;
 use bursar_store::executions::{self, Execution};
 use bursar_store::scratch::Scratch;
-use bursar_store::{Store, audit, budgets, objects, proposals};
+use bursar_store::{Db, Store, audit, budgets, objects, proposals};
 use bursar_stripe::currency::Currency;
 use bursar_stripe::id::AccountId;
 use bursar_stripe::signature;
@@ -411,14 +411,25 @@ impl Scene {
 
 /// Looking, past the engine.
 impl Scene {
+    /// On a machine with much to do a connection may take its time.
+    async fn look(&self) -> Db {
+        let end = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            match self.reader.read().await {
+                Err(bursar_store::Error::Busy(_)) if tokio::time::Instant::now() < end => {}
+                db => return db.unwrap(),
+            }
+        }
+    }
+
     pub async fn state(&self, proposal: &ProposalId) -> ProposalState {
-        let mut db = self.reader.read().await.unwrap();
+        let mut db = self.look().await;
         proposals::get(&mut db, self.reader.keyring(), proposal).await.unwrap().unwrap().state
     }
 
     /// Why it ended.
     pub async fn why(&self, proposal: &ProposalId) -> String {
-        let mut db = self.reader.read().await.unwrap();
+        let mut db = self.look().await;
         let held = proposals::get(&mut db, self.reader.keyring(), proposal).await.unwrap().unwrap();
         held.settled_words.or(held.settled_why).unwrap_or_default()
     }
@@ -436,26 +447,26 @@ impl Scene {
     /// Whether there is a copy of an object.
     pub async fn mirrors(&self, kind: &str, id: &str) -> bool {
         let lane = format!("{}/test", self.stage.stripe.account_id());
-        let mut db = self.reader.read().await.unwrap();
+        let mut db = self.look().await;
         objects::get(&mut db, self.reader.keyring(), &lane, kind, id).await.unwrap().is_some()
     }
 
     /// The objects of a kind of which there is a copy.
     pub async fn mirrored(&self, kind: &str) -> BTreeSet<String> {
         let sql = "SELECT id FROM objects WHERE kind = $1";
-        let rows = self.reader.read().await.unwrap().all(sql, &[kind.into()]).await.unwrap();
+        let rows = self.look().await.all(sql, &[kind.into()]).await.unwrap();
         rows.iter().map(|row| row.text("id").unwrap()).collect()
     }
 
     /// The copy of an object.
     pub async fn mirrored_body(&self, kind: &str, id: &str) -> Value {
         let lane = format!("{}/test", self.stage.stripe.account_id());
-        let mut db = self.reader.read().await.unwrap();
+        let mut db = self.look().await;
         objects::get(&mut db, self.reader.keyring(), &lane, kind, id).await.unwrap().unwrap().body
     }
 
     pub async fn execution(&self, proposal: &ProposalId) -> Option<Execution> {
-        let mut db = self.reader.read().await.unwrap();
+        let mut db = self.look().await;
         executions::of_proposal(&mut db, self.reader.keyring(), proposal).await.unwrap()
     }
 
@@ -463,20 +474,20 @@ impl Scene {
     pub async fn given_out(&self, day: &str) -> i64 {
         let lane = format!("{}/test", self.stage.stripe.account_id());
         let counter = budgets::Counter { lane: &lane, name: "lane:money_out", day, currency: "usd" };
-        budgets::used(&mut self.reader.read().await.unwrap(), counter).await.unwrap()
+        budgets::used(&mut self.look().await, counter).await.unwrap()
     }
 
     /// The audit entries of a kind, oldest first.
     pub async fn audited(&self, kind: &str) -> Vec<Value> {
         let sql = "SELECT body FROM audit WHERE kind = $1 ORDER BY writer, writer_seq";
-        let rows = self.reader.read().await.unwrap().all(sql, &[kind.into()]).await.unwrap();
+        let rows = self.look().await.all(sql, &[kind.into()]).await.unwrap();
         rows.iter().map(|row| serde_json::from_str(&row.text("body").unwrap()).unwrap()).collect()
     }
 
     /// When the queued execution is due, machine time.
     pub async fn execution_due(&self) -> Option<i64> {
         let sql = "SELECT due_at FROM jobs WHERE kind = 'execute' AND state = 'queued'";
-        let row = self.reader.read().await.unwrap().first(sql, &[]).await.unwrap();
+        let row = self.look().await.first(sql, &[]).await.unwrap();
         row.map(|row| row.int("due_at").unwrap())
     }
 
@@ -484,7 +495,7 @@ impl Scene {
     pub async fn spent(&self, name: &str, currency: &str) -> i64 {
         let lane = self.engine().health().await.unwrap().lanes[0].lane.clone();
         let counter = budgets::Counter { lane: &lane, name, day: "2026-11-21", currency };
-        budgets::used(&mut self.reader.read().await.unwrap(), counter).await.unwrap()
+        budgets::used(&mut self.look().await, counter).await.unwrap()
     }
 
     /// The cases of a Stripe object, whole.
@@ -500,7 +511,7 @@ impl Scene {
 
     /// The case that a proposal belongs to, whole.
     pub async fn case_of(&self, proposal: &ProposalId) -> Value {
-        let mut db = self.reader.read().await.unwrap();
+        let mut db = self.look().await;
         let held = proposals::get(&mut db, self.reader.keyring(), proposal).await.unwrap().unwrap();
         self.engine().case(&held.case).await.unwrap()
     }
@@ -525,11 +536,9 @@ impl Scene {
 
     /// The audit is whole: every entry, every row it speaks of, nothing left unsealed.
     pub async fn assert_audit(&self) {
-        let verified = async || {
-            let report = audit::verify(&mut self.reader.read().await.unwrap()).await.unwrap();
-            assert!(report.ok, "{:?}", report.first_bad);
-            report.unsealed == 0
-        };
-        self.until("everything is sealed", verified).await;
+        let is_sealed = async || audit::unsealed(&mut self.look().await).await.unwrap().0 == 0;
+        self.until("everything is sealed", is_sealed).await;
+        let report = audit::verify(&mut self.look().await).await.unwrap();
+        assert!(report.ok, "{:?}", report.first_bad);
     }
 }

@@ -84,11 +84,7 @@ impl Installation {
             let counts = series.map(|line| line.rsplit(' ').next().unwrap_or_default().parse::<u32>());
             counts.sum::<Result<u32, _>>()
         };
-        Ok(Counts {
-            decisions: sum("bursar_cases_decided_total")?,
-            verdicts: sum("bursar_decisions_total")?,
-            reads: sum("bursar_stripe_reads_total")?,
-        })
+        Ok(Counts { verdicts: sum("bursar_decisions_total")?, reads: sum("bursar_stripe_reads_total")? })
     }
 
     /// Waits until nothing is left to do, or the time is up; says how many jobs are left.
@@ -107,10 +103,9 @@ impl Installation {
     }
 }
 
-/// Decisions that were saved, verdicts in them, and reads from Stripe.
+/// Verdicts that were saved, and reads from Stripe.
 #[derive(Clone, Copy, Debug)]
 pub struct Counts {
-    pub decisions: u32,
     pub verdicts: u32,
     pub reads: u32,
 }
