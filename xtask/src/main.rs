@@ -6,6 +6,7 @@
 
 mod bench;
 mod prove;
+mod release;
 mod tidy;
 
 use std::process::ExitCode;
@@ -27,6 +28,11 @@ const COMMANDS: &[Command] = &[
         name: "prove",
         purpose: "break things on purpose and count: prove [--quick] [--json] [--seed N] [--goal G1]",
         run: prove::run,
+    },
+    Command {
+        name: "release",
+        purpose: "build what is shipped, with digests and a list of what is linked into it",
+        run: release::run,
     },
     Command {
         name: "tidy",
