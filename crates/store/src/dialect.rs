@@ -318,6 +318,11 @@ impl Tx {
     pub(crate) fn renew(&mut self, conn: Conn, writer: String) {
         self.db.forsake();
         (self.db.conn, self.db.silent) = (conn, false);
+        self.rename(writer);
+    }
+
+    /// Goes on under another name, and counts from the beginning.
+    pub(crate) fn rename(&mut self, writer: String) {
         (self.writer, self.writer_seq) = (writer, 0);
     }
 

@@ -76,14 +76,15 @@ where
 /// Who takes waiting closures: a connection of its own and, where it is one among several, the way to another.
 pub(crate) struct Writer {
     tx: Tx,
+    /// What it was called at first.
+    name: String,
+    /// How often it had to go on under another.
+    renamed: u64,
     others: Option<Others>,
 }
 
 struct Others {
     pool: Pool<Postgres>,
-    name: String,
-    /// Connections it has had to give up.
-    given_up: u64,
     /// Counts, for all of them, the connections that were given up: where one broke, the others may have.
     doubt: Arc<AtomicU64>,
     /// Up to which of those its own has been asked since.
@@ -93,14 +94,14 @@ struct Others {
 impl Writer {
     /// The one writer of a file: its changes share commits.
     pub(crate) fn alone(tx: Tx) -> Self {
-        Self { tx, others: None }
+        Self { name: tx.writer.clone(), tx, renamed: 0, others: None }
     }
 
     /// One of several: each change is a transaction of its own, and the database flushes them together.
     pub(crate) fn among(mut tx: Tx, pool: Pool<Postgres>, doubt: &Arc<AtomicU64>) -> Self {
         tx.hurry();
         let (name, doubt) = (tx.writer.clone(), Arc::clone(doubt));
-        Self { tx, others: Some(Others { pool, name, given_up: 0, doubt, trusted: 0 }) }
+        Self { tx, name, renamed: 0, others: Some(Others { pool, doubt, trusted: 0 }) }
     }
 
     fn group_max(&self) -> usize {
@@ -121,17 +122,20 @@ impl Writer {
     }
 
     /// After a group was lost: its connection may be too, and whether its commit went through nobody knows. So the name
-    /// in the audit changes with the connection: a count that may have gone on is never used again.
+    /// in the audit changes: a count that may have gone on is never used again, or every later change would fail over it.
     async fn recover(&mut self) {
+        let another = format!("{}.{}", self.name, self.renamed + 1);
         let Some(others) = &mut self.others else {
             let _ = self.tx.command("ROLLBACK").await;
+            self.renamed += 1;
+            self.tx.rename(another);
             return;
         };
         match acquire(&others.pool).await {
             Ok(conn) => {
-                others.given_up += 1;
+                self.renamed += 1;
                 others.trusted = others.doubt.fetch_add(1, Ordering::Relaxed) + 1;
-                self.tx.renew(conn, format!("{}.{}", others.name, others.given_up));
+                self.tx.renew(conn, another);
             }
             Err(error) => {
                 tracing::error!(%error, "no other connection yet; trying again with the next change");

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bursar_domain::id::{AuditId, TaskId};
 use bursar_store::audit::{self, Record};
+use bursar_store::fail_point::{FailPoint, Fault};
 use bursar_store::{Database, Error, Result, Store, Tx, policies, tasks};
 use futures_util::future::join_all;
 use serde_json::json;
@@ -193,4 +194,20 @@ async fn a_caller_that_goes_away_does_not_take_its_change_along() {
     // The next group comes after the one that was left alone.
     run(&scene.store, 1, End::Well).await.unwrap();
     assert_eq!(number(&mut scene.raw().await, "SELECT COUNT(*) FROM policy_sets").await, 1);
+}
+
+#[tokio::test]
+async fn after_a_commit_of_which_nobody_heard_everything_goes_on() {
+    let scene = Scene::new().await;
+    run(&scene.store, 1, End::Well).await.unwrap();
+    let reached = scene.store.fail_points().arm(FailPoint::Committed, 0, Fault::Fail);
+    run(&scene.store, 2, End::Well).await.unwrap_err();
+    reached.await.unwrap();
+    for place in 3..6 {
+        run(&scene.store, place, End::Well).await.unwrap();
+    }
+    let mut raw = scene.raw().await;
+    assert_eq!(number(&mut raw, "SELECT COUNT(*) FROM tasks").await, 5, "it was kept all the same");
+    write!(scene.store, |tx| audit::seal(tx, 100).await).unwrap();
+    assert!(audit::verify(&mut scene.store.read().await.unwrap()).await.unwrap().ok);
 }
