@@ -150,6 +150,7 @@ impl Saving {
         jobs::finish(tx, &self.job).await?;
         self.gathered.save(tx, keyring, self.at).await?;
         cases::save(tx, keyring, &self.case, self.at).await?;
+        self.keep_what_is_in_doubt(tx, keyring).await?;
         tx.pass(FailPoint::DecisionCase).await?;
         self.record(tx, keyring).await?;
         tx.pass(FailPoint::DecisionRecorded).await?;
@@ -170,6 +171,21 @@ impl Saving {
             jobs::add(tx, timer).await?;
         }
         tx.pass(FailPoint::DecisionWritten).await
+    }
+
+    /// Nothing is due any more, and of something nobody knows what became of it: closed, the case would call nobody, and
+    /// nobody would ever look. Asked once the case is ours: an execution may have come into doubt a moment ago.
+    async fn keep_what_is_in_doubt(&mut self, tx: &mut Tx, keyring: &Keyring) -> bursar_store::Result<()> {
+        if !self.case.state.is_closed() {
+            return Ok(());
+        }
+        let past = proposals::past(tx, &self.case.id).await?;
+        if past.iter().any(|past| past.state == ProposalState::InDoubt) {
+            self.case.state = CaseState::NeedsPerson;
+            self.lines.retain(|(kind, ..)| *kind != "closed");
+            cases::save(tx, keyring, &self.case, self.at).await?;
+        }
+        Ok(())
     }
 
     async fn tell(&self, tx: &mut Tx, keyring: &Keyring) -> bursar_store::Result<()> {

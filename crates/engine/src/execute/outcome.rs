@@ -33,6 +33,7 @@ pub(super) const STORED: &str = "stored_answer";
 pub(super) const TOO_MUCH: &str = "Stripe holds more about it than a look-up reads; whether it happened is not known, and nothing is sent again";
 /// A first look found nothing; one proves no absence.
 pub(super) const LOOKING_AGAIN: &str = "nothing found; looking once more";
+const PORTAL: &str = "billing_portal.session.create";
 /// It is known where it is, and not how it ends.
 pub(super) const TAKEN_ON: &str = "Stripe has taken it on and not settled it";
 /// How often such a look is tried before a person is called, and how long it rests in between.
@@ -235,7 +236,8 @@ fn verdict_of(
                 ExecutionState::Unknown,
                 (!sent).then(|| "not_sent".to_owned()),
                 why,
-                after.unwrap_or_else(|| backoff(execution.sends + 1)),
+                // Told to come at once again and again, nobody would rest: what is told can only be longer.
+                after.unwrap_or_default().max(backoff(execution.sends + 1)),
             )
         },
         Outcome::Stored { why } => {
@@ -281,7 +283,7 @@ fn absent(execution: &Execution, machine: MachineTime) -> Verdict {
             ExecutionState::NoEffect,
             ProposalState::NoEffect,
             code,
-            Some("two complete reads found nothing: it did not happen".to_owned()),
+            Some(nothing_found(&execution.intent.verb).to_owned()),
         ),
         Some(since) => Verdict {
             absent_since: Some(since),
@@ -296,6 +298,15 @@ fn absent(execution: &Execution, machine: MachineTime) -> Verdict {
             absent_since: Some(machine),
             ..Verdict::waits(ExecutionState::Unknown, code, LOOKING_AGAIN.to_owned(), ABSENCE_GAP)
         },
+    }
+}
+
+/// A link that nobody was handed can be found nowhere, and opens nothing for anybody.
+fn nothing_found(verb: &str) -> &'static str {
+    if verb == PORTAL {
+        "no link came of it: if Stripe made one, nobody was handed it"
+    } else {
+        "two complete reads found nothing: it did not happen"
     }
 }
 

@@ -39,28 +39,34 @@ pub(crate) enum Meaning {
     Halt { why: String },
 }
 
+/// What Stripe calls a request for approval by its own people.
+const APPROVAL: &str = "v2.core.approval_request";
+
 /// Reads an answer.
 pub(crate) fn meaning(answer: &Answered) -> Meaning {
     let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
+    let error = body.as_ref().and_then(|body| body.get("error"));
+    let text =
+        |field: &str| error.and_then(|error| error.get(field)).and_then(Value::as_str).unwrap_or_default();
+    let (kind, code) = (text("type").to_owned(), text("code").to_owned());
+    // Not documented with a status, not even with that of an error: what is said decides.
+    let waits = body.as_ref().filter(|body| body.get("object").is_some_and(|object| object == APPROVAL));
+    if let Some(request) =
+        waits.or_else(|| error.filter(|_| code == "approval_required")?.get("approval_request"))
+    {
+        return waiting(request);
+    }
+    if code == "approval_required" {
+        return waiting(&Value::Null);
+    }
     if (200..300).contains(&answer.status) {
         return match body {
             Some(object) if object.get("object").is_some() => Meaning::Done(object),
             _ => Meaning::LookUp { why: format!("{} with a body that is no object", answer.status) },
         };
     }
-    let error = body.as_ref().and_then(|body| body.get("error"));
-    let text =
-        |field: &str| error.and_then(|error| error.get(field)).and_then(Value::as_str).unwrap_or_default();
-    let (kind, code) = (text("type").to_owned(), text("code").to_owned());
     let message: String = text("message").chars().take(300).collect();
     let name = if code.is_empty() { format!("http_{}", answer.status) } else { code.clone() };
-    // Not documented with a status: the code decides.
-    if code == "approval_required" {
-        let parked =
-            |field: &str| error.and_then(|error| error.pointer(&format!("/approval_request/{field}")));
-        let request = parked("id").and_then(Value::as_str).unwrap_or("unknown").to_owned();
-        return Meaning::WaitingAtStripe { request, expires_s: parked("expires_at").and_then(instant_s) };
-    }
     if matches!(
         code.as_str(),
         "action_blocked"
@@ -91,6 +97,11 @@ pub(crate) fn meaning(answer: &Answered) -> Meaning {
         // 400, 402, 404 and every other definite no.
         _ => Meaning::Refused { code: name, message },
     }
+}
+
+fn waiting(request: &Value) -> Meaning {
+    let id = request.get("id").and_then(Value::as_str).unwrap_or("unknown").to_owned();
+    Meaning::WaitingAtStripe { request: id, expires_s: request.get("expires_at").and_then(instant_s) }
 }
 
 /// An instant as Stripe writes it, in either of its ways.
@@ -135,6 +146,9 @@ mod tests {
             (200, r#"{"object":"refund","id":"re_1"}"#, "done"),
             (200, "<html>", "look up"),
             (200, r#"{"object":"refu"#, "look up"),
+            (200, r#"{"error":{"code":"approval_required","approval_request":{"id":"areq_1"}}}"#, "waiting"),
+            (202, r#"{"object":"v2.core.approval_request","id":"areq_1"}"#, "waiting"),
+            (200, r#"{"error":{"code":"approval_required"}}"#, "waiting"),
             (400, r#"{"error":{"type":"invalid_request_error","code":"amount_too_large"}}"#, "refused"),
             (400, r#"{"error":{"type":"idempotency_error"}}"#, "halt"),
             (400, r#"{"error":{"code":"approval_required","approval_request":{"id":"areq_1"}}}"#, "waiting"),

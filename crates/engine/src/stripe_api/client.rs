@@ -208,7 +208,7 @@ impl Client {
         let answered = exchange(request, call::span(&Method::POST, written.path)).await?;
         self.note_key(answered.status);
         if answered.status == 429 {
-            self.limiter.slow_down(super::answer::retry_after(&answered).unwrap_or(Duration::from_secs(1)));
+            self.limiter.slow_down(pause(&answered));
         }
         Ok(answered)
     }
@@ -295,7 +295,7 @@ impl Client {
             (200..=299, Some(body)) if body.is_object() => Ok(Some(body)),
             (404, _) => Ok(None),
             (429, _) => {
-                let after = super::answer::retry_after(answered).unwrap_or(Duration::from_secs(1));
+                let after = pause(answered);
                 self.limiter.slow_down(after);
                 Err(rate_limited(after))
             }
@@ -374,6 +374,11 @@ fn granted(read: Result<Option<Value>>) -> Result<Granted> {
 fn no_answer(error: SendError) -> Error {
     let (SendError::NotSent(why) | SendError::Lost(why)) = error;
     unavailable(why)
+}
+
+/// How long nobody asks after a 429: at least a second, also where Stripe says at once.
+fn pause(answered: &Answered) -> Duration {
+    super::answer::retry_after(answered).unwrap_or_default().max(Duration::from_secs(1))
 }
 
 fn rate_limited(after: Duration) -> Error {

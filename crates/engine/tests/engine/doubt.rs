@@ -222,3 +222,25 @@ async fn what_nobody_at_stripe_agrees_to_in_time_is_in_doubt_and_no_longer_asked
         scene.assert_audit().await;
     }
 }
+
+#[tokio::test]
+async fn a_case_in_which_something_is_in_doubt_is_not_closed_by_the_payment_of_others() {
+    let scene = Scene::new(Wish::paying_alone()).await;
+    let proposal = under_way(&scene, Verb::Pay, Some((Harm::answer(401, "{}"), 1))).await;
+    scene.live_until(&proposal, ProposalState::InDoubt).await;
+    let (scope, _) = scene.engine().health().await.unwrap().kill_switches.remove(0);
+    scene.engine().revive(&Actor::Engine, &scope).await.unwrap();
+    scene.quiet().await;
+    let invoice = scene.case_of(&proposal).await["about"]["id"].as_str().unwrap().to_owned();
+    let decided = async || scene.case_of(&proposal).await["decisions"].as_array().unwrap().len();
+    let before = decided().await;
+    let paid = scene.stage.call("POST", &format!("/v1/invoices/{invoice}/pay"), &[]).await;
+    assert_eq!(paid["status"], "paid", "{paid}");
+    scene.until("it is heard of", async || decided().await > before).await;
+    scene.quiet().await;
+    assert_eq!(scene.case_of(&proposal).await["state"], "needs_person", "nobody knows what became of ours");
+    let carl = scene.who("Carl", &[Role::Controller]).await;
+    settle(&scene, &carl, &proposal, Truth::DidNotHappen).await.unwrap();
+    let closed = async || scene.case_of(&proposal).await["state"] == "closed";
+    scene.until("nothing is left to be done", closed).await;
+}
