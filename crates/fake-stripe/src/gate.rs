@@ -4,13 +4,16 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::header::CONTENT_LENGTH;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use hyper::body::Frame;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -35,10 +38,14 @@ pub enum Harm {
     Answer { effect: bool, status: u16, headers: Vec<(&'static str, &'static str)>, body: String },
     /// Stripe's own answer, with one field changed.
     Change { pointer: &'static str, to: Value },
-    /// Only so many bytes of Stripe's own answer.
+    /// Only so many bytes of Stripe's own answer, which end as if they were all of it.
     Truncate(usize),
+    /// The connection ends after so many bytes of Stripe's own answer, which promised more.
+    Break(usize),
     /// The connection ends at once, and it happens when [`Gate::let_through`] is called: meanwhile its key is in use.
     Late,
+    /// The same with this answer: people at Stripe are asked first.
+    Park { status: u16, body: String },
 }
 
 impl Harm {
@@ -159,6 +166,11 @@ impl Gate {
         held(&self.desk.rules).clear();
     }
 
+    /// Harms that nobody has met yet.
+    pub fn unmet(&self) -> usize {
+        held(&self.desk.rules).len()
+    }
+
     /// What was late happens now. Answers how many requests that was.
     pub async fn let_through(&self) -> usize {
         let late = std::mem::take(&mut *held(&self.desk.late));
@@ -250,7 +262,11 @@ async fn answer(desk: &Desk, request: Request<Body>) -> io::Result<Response<Body
     let code = told.pointer("/error/code").and_then(Value::as_str).map(str::to_owned);
     let seen = &mut held(&desk.written)[place];
     (seen.status, seen.code) = (Some(parts.status.as_u16()), code);
-    Ok(Response::from_parts(parts, Body::from(body)))
+    let body = match parts.extensions.get::<Breaks>() {
+        Some(Breaks(bytes)) => Body::new(Broken::after(body.slice(..body.len().min(*bytes)))),
+        None => Body::from(body),
+    };
+    Ok(Response::from_parts(parts, body))
 }
 
 /// Large enough for every answer there is.
@@ -274,6 +290,10 @@ async fn suffer(desk: &Desk, request: Request<Bytes>, harm: Harm) -> io::Result<
         Harm::Late => {
             held(&desk.late).push(request);
             Err(cut())
+        }
+        Harm::Park { status, body } => {
+            held(&desk.late).push(request);
+            Ok(made(status, &[], body))
         }
         Harm::HoldBefore => hold().await,
         Harm::HoldAfter => {
@@ -301,6 +321,51 @@ async fn suffer(desk: &Desk, request: Request<Bytes>, harm: Harm) -> io::Result<
             let body = to_bytes(body, BODY_MAX).await.map_err(|_| cut())?;
             Ok(Response::from_parts(parts, Body::from(body.slice(..bytes.min(body.len())))))
         }
+        Harm::Break(bytes) => {
+            let (mut parts, body) = done(request).await?.into_parts();
+            let body = to_bytes(body, BODY_MAX).await.map_err(|_| cut())?;
+            parts.headers.insert(CONTENT_LENGTH, body.len().into());
+            parts.extensions.insert(Breaks(bytes));
+            Ok(Response::from_parts(parts, Body::from(body)))
+        }
+    }
+}
+
+/// How much of an answer leaves before its connection ends.
+#[derive(Clone, Copy, Debug)]
+struct Breaks(usize);
+
+/// The beginning of an answer; then, once that has left, nothing but an error.
+#[derive(Debug)]
+struct Broken {
+    beginning: Option<Bytes>,
+    has_left: bool,
+}
+
+impl Broken {
+    fn after(beginning: Bytes) -> Self {
+        Self { beginning: Some(beginning), has_left: false }
+    }
+}
+
+impl hyper::body::Body for Broken {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if let Some(beginning) = self.beginning.take() {
+            return Poll::Ready(Some(Ok(Frame::data(beginning))));
+        }
+        if !self.has_left {
+            // Whoever is told to wait sends what there is.
+            self.has_left = true;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Some(Err(cut())))
     }
 }
 

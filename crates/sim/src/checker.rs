@@ -17,9 +17,11 @@ use bursar_domain::verdict::{Requirement, Ruling};
 use bursar_fake_stripe::FakeStripe;
 use bursar_store::Store;
 
-/// The effects that actions ask for, by the verb that asks. What Stripe does of its own accord beside them is no business
-/// of the checker's.
+/// The effects that actions ask for, as the ledger calls them. What Stripe does of its own accord beside them is no
+/// business of the checker's.
 const ASKED: [&str; 3] = ["refund.create", "invoice.pay", "portal_session.create"];
+/// The one verb that the ledger calls otherwise.
+const PORTAL: &str = "billing_portal.session.create";
 
 /// Where to look, and what others were told.
 pub(crate) struct Evidence<'a> {
@@ -143,9 +145,10 @@ impl Effect {
 }
 
 impl Acted {
-    /// Whether Stripe's ledger can tell what came of it.
-    fn is_at_stripe(&self) -> bool {
-        ASKED.contains(&self.verb)
+    /// What the ledger calls its effect, where the ledger can tell.
+    fn kind(&self) -> Option<&'static str> {
+        let kind = if self.verb == PORTAL { "portal_session.create" } else { self.verb };
+        ASKED.into_iter().find(|asked| *asked == kind)
     }
 }
 
@@ -173,7 +176,7 @@ impl Seen {
     fn effects_of(&self, action: &Acted) -> Vec<&Effect> {
         let key = action.execution.as_ref().map(|sent| sent.key.as_str());
         let same = |effect: &&Effect| {
-            effect.kind == action.verb
+            Some(effect.kind.as_str()) == action.kind()
                 && (effect.action.as_deref() == Some(action.id.as_str())
                     || (key.is_some() && effect.key.as_deref() == key))
         };
@@ -242,7 +245,7 @@ impl Seen {
 
     /// I4: what the program says happened did, as it says, and nothing else.
     fn ends_are_true(&self, say: &mut impl FnMut(&'static str, String)) {
-        for action in self.actions.iter().filter(|action| action.is_at_stripe()) {
+        for action in self.actions.iter().filter(|action| action.kind().is_some()) {
             let (id, state) = (&action.id, action.state.as_str());
             let effects = self.effects_of(action);
             match (action.state, effects.first()) {
@@ -253,6 +256,8 @@ impl Seen {
                     action.compare(effect, say);
                 }
                 (ProposalState::InDoubt | ProposalState::Approved, _) | (_, None) => {}
+                // A link that nobody was handed opens nothing: that there is none is how it is told.
+                (ProposalState::NoEffect, _) if action.verb == PORTAL => {}
                 (_, Some(effect)) => say("I4", format!("{id} is {state}, and {} happened", effect.object)),
             }
         }

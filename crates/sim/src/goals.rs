@@ -16,6 +16,10 @@ pub(crate) struct Run {
     pub effort: Effort,
     /// How often, where that is said.
     pub times: Option<u64>,
+    /// Only trials that are called so: part of what is printed of one that failed.
+    pub only: Vec<String>,
+    /// What is planted, to see that a goal finds it.
+    pub bug: Option<bursar_store::planted::Bug>,
     /// Where chance starts; printed, so that a failure can be had again.
     pub seed: u64,
     /// The built program, for goals about whole processes.
@@ -68,14 +72,34 @@ pub(crate) const GOALS: &[Goal] = &[
     },
     Goal { name: "NODES", promise: "any two of three nodes may be lost under load", run: process::survivors },
     Goal {
+        name: "G2",
+        promise: "whoever dies, fails or stands still at any named place, or dies at any two: nothing is lost or doubled",
+        run: crate::world::points,
+    },
+    Goal {
+        name: "G3",
+        promise: "random lives with everything that may go wrong, and then nothing: all comes to its end, nothing twice",
+        run: crate::world::lives,
+    },
+    Goal {
         name: "G3-bugs",
         promise: "each bug that is planted on purpose is found, and nothing where there is none",
         run: crate::world::planted,
     },
     Goal {
+        name: "G4",
+        promise: "whatever Stripe answers, at whichever send: the right end, and at most one effect",
+        run: crate::world::matrix,
+    },
+    Goal {
         name: "G5",
         promise: "an outage longer than Stripe keeps a key doubles nothing",
         run: crate::world::old_keys,
+    },
+    Goal {
+        name: "G6",
+        promise: "events in any order, many times over, or never: in the end all is as if they had come in order",
+        run: crate::world::disorder,
     },
     Goal {
         name: "G10",

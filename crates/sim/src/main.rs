@@ -15,6 +15,7 @@ mod world;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use bursar_store::planted::Bug;
 use goals::{Effort, GOALS, Run};
 
 fn main() -> ExitCode {
@@ -37,6 +38,8 @@ fn prove() -> anyhow::Result<bool> {
     let run = Run {
         effort: if has("--quick") { Effort::Quick } else { Effort::Full },
         times: value("--times").map(|times| times.parse()).transpose().context("--times takes a number")?,
+        only: after(&words, "--only"),
+        bug: value("--bug").map(|name| bug(name)).transpose()?,
         seed: value("--seed").map_or(Ok(1), |seed| seed.parse()).context("--seed takes a number")?,
         bursar: value("--bursar").context("--bursar says where the program is")?.into(),
         postgres: value("--postgres").cloned(),
@@ -57,4 +60,14 @@ fn prove() -> anyhow::Result<bool> {
         println!("{}", serde_json::to_string_pretty(&rows)?);
     }
     Ok(rows.iter().all(|row| row.failures == 0))
+}
+
+/// Every word that stands after this one.
+fn after(words: &[String], name: &str) -> Vec<String> {
+    words.windows(2).filter(|pair| pair[0] == name).map(|pair| pair[1].clone()).collect()
+}
+
+fn bug(name: &str) -> anyhow::Result<Bug> {
+    let named = Bug::ALL.into_iter().find(|bug| format!("{bug:?}") == name);
+    named.with_context(|| format!("no bug is called {name}: they are {:?}", Bug::ALL))
 }

@@ -117,6 +117,25 @@ fn an_effect_happens_once() {
 }
 
 #[test]
+fn a_link_is_judged_by_what_somebody_was_handed() {
+    let link = |state: ProposalState, made: bool| {
+        broken(|seen| {
+            let action = &mut seen.actions[0];
+            (action.verb, action.state, action.amount) = (PORTAL, state, None);
+            execution(seen).object = (state == ProposalState::Done).then(|| "bps_1".to_owned());
+            let kind = "portal_session.create".to_owned();
+            seen.effects =
+                vec![Effect { kind, object: "bps_1".to_owned(), amount: None, charge: None, ..effect() }];
+            seen.effects.truncate(usize::from(made));
+        })
+    };
+    assert_eq!(link(ProposalState::Done, true), [""; 0]);
+    assert_eq!(link(ProposalState::Done, false), ["I4"], "handed out, and never made");
+    assert_eq!(link(ProposalState::NoEffect, true), [""; 0], "made, and nobody was handed it");
+    assert_eq!(link(ProposalState::Refused, true), ["I4"]);
+}
+
+#[test]
 fn an_effect_was_intended_and_allowed() {
     assert_eq!(broken(|seen| seen.actions[0].execution = None), ["I3"], "its intent is gone");
     assert_eq!(broken(|seen| execution(seen).intended_s = 101), ["I3"], "before it was intended");

@@ -270,19 +270,7 @@ async fn silent_for_a_day(world: &mut World, chance: &mut Chance) -> anyhow::Res
 }
 
 async fn more_than_was_captured(world: &mut World, chance: &mut Chance) -> anyhow::Result<()> {
-    let form = [
-        ("amount", "9000"),
-        ("currency", "usd"),
-        ("payment_method", "pm_card_visa"),
-        ("payment_method_types[]", "card"),
-        ("confirm", "true"),
-        ("capture_method", "manual"),
-    ];
-    let held = world.call("/v1/payment_intents", &form).await?;
-    let id = held["id"].as_str().with_context(|| held.to_string())?.to_owned();
-    let path = format!("/v1/payment_intents/{id}/capture");
-    let captured = world.call(&path, &[("amount_to_capture", "4000")]).await?;
-    let charge = captured["latest_charge"].as_str().with_context(|| captured.to_string())?.to_owned();
+    let charge = world.charge_in_part().await?;
     world.ask(0, &charge, chance.between(4_100, 9_000)).await.context("no answer")??;
     world.live().await
 }

@@ -30,4 +30,12 @@ impl Chance {
     pub(super) fn is(&mut self, part: usize) -> bool {
         self.below(100) < part
     }
+
+    /// The same things in another order.
+    pub(super) fn shuffled<T>(&mut self, mut things: Vec<T>) -> Vec<T> {
+        for at in (1..things.len()).rev() {
+            things.swap(at, self.below(at + 1));
+        }
+        things
+    }
 }

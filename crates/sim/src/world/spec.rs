@@ -21,6 +21,20 @@ pub(super) const SECRET: &str = "whsec_of_the_world";
 /// The connected account, where there is one.
 pub(super) const SELLER: &str = "acct_1SellerOfTheWorld0";
 
+/// Where a trial is made, from which seed, and with which bug planted, where one is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Where {
+    pub(super) database: Database,
+    pub(super) seed: u64,
+    pub(super) bug: Option<Bug>,
+}
+
+impl Where {
+    pub(super) fn spec(self) -> Spec {
+        Spec { bug: self.bug, ..Spec::new(self.database, self.seed) }
+    }
+}
+
 /// How a world is wanted.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a thing of its own, and named where it is set")]
@@ -34,6 +48,8 @@ pub(super) struct Spec {
     pub(super) connected: bool,
     /// Paying an invoice needs nobody.
     pub(super) pays_alone: bool,
+    /// Customers are written to: what waits for the mail server that never comes does so for a day.
+    pub(super) writes_letters: bool,
     /// Playbooks only say what they would do.
     pub(super) observes: bool,
     /// A person vouches for the clock.
@@ -56,6 +72,7 @@ impl Spec {
             polls: false,
             connected: false,
             pays_alone: false,
+            writes_letters: true,
             observes: false,
             clock_accepted: false,
             workers: 4,
@@ -93,6 +110,9 @@ pub(super) fn settings(
         "high_value": {"usd": "1000.00"}});
     let mut policies = bursar_policy::default_set();
     policies.extend(spec.policies.iter().cloned());
+    if !spec.writes_letters {
+        policies.retain(|file| !file.path.ends_with("messages.cedar"));
+    }
     if spec.pays_alone {
         policies.retain(|file| !file.path.ends_with("payments.cedar"));
         policies.push(PolicyFile::new("test/payments.cedar", PAYS_ALONE));

@@ -43,15 +43,15 @@ const STEP: Duration = Duration::from_secs(40);
 const STEPS_MAX: usize = 200;
 
 pub(super) struct Node {
-    engine: Engine,
-    process: Process,
+    pub(super) engine: Engine,
+    pub(super) process: Process,
 }
 
 /// What an engine lives in. It ends where it stands.
-struct Process(Option<Runtime>);
+pub(super) struct Process(Option<Runtime>);
 
 impl Process {
-    fn runtime(&self) -> anyhow::Result<&Runtime> {
+    pub(super) fn runtime(&self) -> anyhow::Result<&Runtime> {
         self.0.as_ref().context("it has ended")
     }
 }
@@ -84,7 +84,7 @@ pub(super) struct World {
     pub(super) acknowledged: BTreeMap<String, String>,
     /// Everything that was delivered, acknowledged or not.
     pub(super) delivered: Vec<Value>,
-    answered: BTreeSet<String>,
+    pub(super) answered: BTreeSet<String>,
     /// What was seen on the way that must never be.
     pub(super) seen: Vec<Breach>,
     dirs: Vec<tempfile::TempDir>,
@@ -92,7 +92,7 @@ pub(super) struct World {
     skew_s: Arc<AtomicI64>,
     struck: Mutex<Vec<oneshot::Receiver<()>>>,
     starts: u64,
-    client: reqwest::Client,
+    pub(super) client: reqwest::Client,
 }
 
 /// Where the databases of worlds lie: in memory where there is such a place, since no power fails here.
@@ -340,20 +340,39 @@ impl World {
 
     /// A webhook as Stripe sends it, at a node. Whether it was acknowledged.
     pub(super) async fn deliver(&mut self, node: usize, event: &Value) -> bool {
-        let (id, account) = (event["id"].as_str().unwrap_or_default().to_owned(), event["account"].as_str());
-        let endpoint = if account.is_some() { Endpoint::Connect } else { Endpoint::Account };
-        let body = event.to_string().into_bytes();
-        self.delivered.push(event.clone());
-        let header = signature::sign(SECRET, self.machine_now().unix_s(), &body);
+        let (endpoint, header, body) = self.signed(event);
         let given =
             self.on(node, |engine| async move { engine.ingest(endpoint, Some(&header), &body).await });
         let kept = matches!(given.await, Some(Ok(IngestAnswer::Accepted | IngestAnswer::Duplicate)));
+        self.delivered.push(event.clone());
         if kept {
-            let mode = if event["livemode"] == true { "live" } else { "test" };
-            let own = self.stripe.account_id();
-            self.acknowledged.insert(id, format!("{}/{mode}", account.unwrap_or(&own)));
+            self.is_acknowledged(event);
         }
         kept
+    }
+
+    /// The same by a sender who does not stand in anybody's way.
+    pub(super) fn delivery(&self, node: usize, event: &Value) -> anyhow::Result<JoinHandle<bool>> {
+        let (endpoint, header, body) = self.signed(event);
+        let at = self.nodes[node].as_ref().context("the engine was killed")?;
+        let (engine, runtime) = (at.engine.clone(), at.process.runtime()?);
+        Ok(runtime.spawn(async move {
+            let given = engine.ingest(endpoint, Some(&header), &body).await;
+            matches!(given, Ok(IngestAnswer::Accepted | IngestAnswer::Duplicate))
+        }))
+    }
+
+    fn signed(&self, event: &Value) -> (Endpoint, String, Vec<u8>) {
+        let endpoint = if event["account"].is_string() { Endpoint::Connect } else { Endpoint::Account };
+        let body = event.to_string().into_bytes();
+        (endpoint, signature::sign(SECRET, self.machine_now().unix_s(), &body), body)
+    }
+
+    pub(super) fn is_acknowledged(&mut self, event: &Value) {
+        let id = event["id"].as_str().unwrap_or_default().to_owned();
+        let mode = if event["livemode"] == true { "live" } else { "test" };
+        let own = self.stripe.account_id();
+        self.acknowledged.insert(id, format!("{}/{mode}", event["account"].as_str().unwrap_or(&own)));
     }
 
     pub(super) fn note(&mut self, invariant: &'static str, what: String) {
@@ -513,6 +532,17 @@ impl World {
         }
         // What somebody forgot comes back.
         self.place.lapse_leases().await;
+        Ok(())
+    }
+
+    /// From here on nobody reads Stripe's list: what it holds would come in after everybody has come to rest.
+    pub(super) async fn poll_no_more(&mut self) -> anyhow::Result<()> {
+        if std::mem::take(&mut self.spec.polls) {
+            for node in 0..self.nodes.len() {
+                self.start(node).await?;
+            }
+            self.place.lapse_leases().await;
+        }
         Ok(())
     }
 
