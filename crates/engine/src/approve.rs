@@ -4,13 +4,14 @@ mod refused;
 
 use bursar_domain::actor::Actor;
 use bursar_domain::approval::{self, ApprovalState, Choice, Question, Tally, VoteError, Voter};
+use bursar_domain::audit::Commitment;
 use bursar_domain::case::CaseKey;
 use bursar_domain::id::{ApprovalId, AuditId, PersonId, VoteId};
 use bursar_domain::proposal::ProposalState;
 use bursar_domain::role::Role;
 use bursar_domain::time::BusinessTime;
 use bursar_store::approvals::{self, Approval, Vote};
-use bursar_store::audit::{self, Record, Table};
+use bursar_store::audit::{self, Record};
 use bursar_store::cases::{self, Case};
 use bursar_store::fail_point::FailPoint;
 use bursar_store::jobs::{self, Job, NewJob};
@@ -260,10 +261,10 @@ async fn count(tx: &mut Tx, keyring: &Keyring, proposal: &Proposal, ballot: Ball
         subject: case.subject.clone(),
         reason: cast.reason.clone(),
     };
-    approvals::add_vote(tx, keyring, &vote, ballot.at).await?;
+    let kept = approvals::add_vote(tx, keyring, &vote, ballot.at).await?;
     tx.pass(FailPoint::VoteWritten).await?;
     let actor = Actor::Person { id: cast.person.clone(), name: cast.name.clone() };
-    record_vote(tx, &approval, &vote, &ballot, &actor).await?;
+    record_vote(tx, &approval, (&vote, kept), &ballot, &actor).await?;
     tx.pass(FailPoint::VoteRecorded).await?;
     let body = json!({"approval": approval.id.as_str(), "choice": cast.choice.as_str(), "reason": cast.reason,
         "method": cast.method});
@@ -296,7 +297,7 @@ async fn follow(
                 None,
             )
             .await?;
-            jobs::drop_queued(tx, "expire", &format!("expire:{}", approval.id)).await?;
+            jobs::drop_queued(tx, "expire", &[format!("expire:{}", approval.id)]).await?;
             jobs::add(tx, &ballot.execute).await?;
             // It is decided: what its case waits for now is the execution.
             settle_own_case(tx, keyring, case, "approved", ballot.now, ballot.at).await?;
@@ -337,7 +338,7 @@ async fn roles_left(tx: &mut Tx, cast: &VoteCast) -> Result<Vec<Role>> {
 async fn record_vote(
     tx: &mut Tx,
     approval: &Approval,
-    vote: &Vote,
+    (vote, kept): (&Vote, Commitment),
     ballot: &Ballot,
     actor: &Actor,
 ) -> Result<()> {
@@ -351,7 +352,7 @@ async fn record_vote(
         lane: Some(approval.lane.clone()),
         actor: Some(actor.key()),
         data,
-        commits: vec![audit::commitment(tx, Table::Votes, vote.id.as_str()).await?],
+        commits: vec![kept],
     };
     Ok(audit::append(tx, record).await?)
 }

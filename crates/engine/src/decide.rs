@@ -2,6 +2,8 @@
 //! everything with the inputs it rested on in one commit.
 
 mod save;
+mod saver;
+mod write;
 
 use bursar_domain::action::Action;
 use bursar_domain::actor::Actor;
@@ -17,6 +19,8 @@ use bursar_store::seal::NO_SUBJECT;
 use bursar_store::{cases, modes, proposals};
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
+
+pub(crate) use saver::Saver;
 
 use crate::budget::Budget;
 use crate::govern::{self, Motion};

@@ -56,7 +56,16 @@ impl Gathered {
     }
 
     pub(crate) async fn save(&self, tx: &mut Tx, keyring: &Keyring, at: i64) -> bursar_store::Result<()> {
-        let snapshots: Vec<&Snapshot> = self.snapshots.iter().collect();
+        Self::save_all(tx, keyring, std::iter::once(self), at).await
+    }
+
+    pub(crate) async fn save_all(
+        tx: &mut Tx,
+        keyring: &Keyring,
+        gathered: impl Iterator<Item = &Self>,
+        at: i64,
+    ) -> bursar_store::Result<()> {
+        let snapshots: Vec<&Snapshot> = gathered.flat_map(|gathered| &gathered.snapshots).collect();
         objects::put_many(tx, keyring, &snapshots, at).await.map(|_| ())
     }
 }

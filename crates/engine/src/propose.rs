@@ -6,6 +6,7 @@ use std::time::Duration;
 use bursar_domain::action::Action;
 use bursar_domain::actor::Actor;
 use bursar_domain::approval::ApprovalState;
+use bursar_domain::audit::Commitment;
 use bursar_domain::facts::Facts;
 use bursar_domain::id::{ApprovalId, AuditId, CaseId, DecisionId, JobId, ProposalId};
 use bursar_domain::lane::Lane;
@@ -183,42 +184,59 @@ impl Engine {
 
 /// Writes it.
 pub(crate) async fn file(tx: &mut Tx, keyring: &Keyring, filing: &Filing) -> bursar_store::Result<()> {
-    let proposal = &filing.proposal;
-    proposals::add(tx, keyring, proposal, filing.at).await?;
-    let mut commits = vec![audit::commitment(tx, Table::Proposals, proposal.id.as_str()).await?];
-    if let Some(approval) = &filing.approval {
-        approvals::add(tx, approval).await?;
-        commits.push(audit::commitment(tx, Table::Approvals, approval.id.as_str()).await?);
-    }
-    jobs::add_many(tx, filing.jobs.iter()).await?;
-    let policies: Vec<&str> = proposal.verdict.policies.iter().map(|policy| policy.id.as_str()).collect();
-    let amount = proposal.content.action.amount();
-    let mut data = json!({
-        "proposal": proposal.id.as_str(),
-        "case": proposal.case.as_str(),
-        "verb": proposal.content.action.verb(),
-        "target": proposal.content.action.target().map(|(_, id)| id),
-        "amount": amount,
-        "ruling": proposal.verdict.ruling.as_str(),
-        "policy_ruling": proposal.policy_verdict.ruling.as_str(),
-        "policies": policies,
-        "policy_set": proposal.policy_set,
-        "digest": proposal.digest,
-        "approval": filing.approval.as_ref().map(|approval| approval.id.as_str()),
+    file_many(tx, keyring, &[filing]).await
+}
+
+/// Writes them.
+pub(crate) async fn file_many(
+    tx: &mut Tx,
+    keyring: &Keyring,
+    filings: &[&Filing],
+) -> bursar_store::Result<()> {
+    let Some(first) = filings.first() else { return Ok(()) };
+    let proposed: Vec<&Proposal> = filings.iter().map(|filing| &filing.proposal).collect();
+    let proposed = proposals::add(tx, keyring, &proposed, first.at).await?;
+    let asked: Vec<&Approval> = filings.iter().filter_map(|filing| filing.approval.as_ref()).collect();
+    let mut asked = approvals::add(tx, &asked).await?.into_iter();
+    jobs::add_many(tx, filings.iter().flat_map(|filing| &filing.jobs)).await?;
+    let records = filings.iter().zip(proposed).map(|(filing, proposal)| {
+        let approval = filing.approval.as_ref().and_then(|_| asked.next());
+        filing.record(std::iter::once(proposal).chain(approval).collect())
     });
-    if let Some(before) = &proposal.content.supersedes {
-        data["supersedes"] = before.as_str().into();
+    let records = records.collect();
+    audit::append_many(tx, records).await
+}
+
+impl Filing {
+    fn record(&self, commits: Vec<Commitment>) -> Record {
+        let proposal = &self.proposal;
+        let policies: Vec<&str> = proposal.verdict.policies.iter().map(|policy| policy.id.as_str()).collect();
+        let mut data = json!({
+            "proposal": proposal.id.as_str(),
+            "case": proposal.case.as_str(),
+            "verb": proposal.content.action.verb(),
+            "target": proposal.content.action.target().map(|(_, id)| id),
+            "amount": proposal.content.action.amount(),
+            "ruling": proposal.verdict.ruling.as_str(),
+            "policy_ruling": proposal.policy_verdict.ruling.as_str(),
+            "policies": policies,
+            "policy_set": proposal.policy_set,
+            "digest": proposal.digest,
+            "approval": self.approval.as_ref().map(|approval| approval.id.as_str()),
+        });
+        if let Some(before) = &proposal.content.supersedes {
+            data["supersedes"] = before.as_str().into();
+        }
+        Record {
+            id: self.entry.clone(),
+            at: self.at,
+            kind: "verdict.given",
+            lane: Some(proposal.lane.clone()),
+            actor: Some(proposal.actor.key()),
+            data,
+            commits,
+        }
     }
-    let record = Record {
-        id: filing.entry.clone(),
-        at: filing.at,
-        kind: "verdict.given",
-        lane: Some(proposal.lane.clone()),
-        actor: Some(proposal.actor.key()),
-        data,
-        commits,
-    };
-    audit::append(tx, record).await
 }
 
 /// Why and when an open proposal ends without having happened.
@@ -268,7 +286,7 @@ pub(crate) async fn end(
     {
         approvals::close(tx, &approval.id, ending.approval_to, ending.now, ending.code).await?;
         data["approval"] = approval.id.as_str().into();
-        jobs::drop_queued(tx, "expire", &format!("expire:{}", approval.id)).await?;
+        jobs::drop_queued(tx, "expire", &[format!("expire:{}", approval.id)]).await?;
     }
     let mut commits = vec![audit::commitment(tx, Table::ProposalEnds, id.as_str()).await?];
     if let Some(execution) = execution {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bursar_store::fail_point::FailPoint;
-use bursar_store::jobs::{self, Claim, Clock, Counts, Job, Waiting};
+use bursar_store::jobs::{self, Claim, Clock, Counts, Head, Job, Waiting};
 use bursar_store::{Tx, modes, restores};
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::sync::Semaphore;
@@ -107,14 +107,16 @@ struct Claimed {
     held: usize,
 }
 
-/// When lanes may be searched again for work behind a line that may take no place.
+/// Where work is looked for.
 struct Search {
+    head: Head,
+    /// When lanes may be searched again for work behind a line that may take no place.
     not_before: Instant,
 }
 
 impl Default for Search {
     fn default() -> Self {
-        Self { not_before: Instant::now() }
+        Self { head: Head::default(), not_before: Instant::now() }
     }
 }
 
@@ -136,19 +138,20 @@ async fn claim(
     }
     let (business_now, machine_now) =
         (engine.inner.clocks.business().micros(), engine.inner.clocks.machine().micros());
+    let lease_us = i64::try_from(LEASE.as_micros()).unwrap_or(i64::MAX);
+    let (since, limit) = (search.head.since(), in_rows(places.room_for_any()));
+    let claim = Claim { business_now, machine_now, since, lease_us, limit };
     let mut db = engine.inner.store.read().await?;
-    let due = jobs::any_due(&mut db, business_now, machine_now).await?;
+    let due = jobs::any_due(&mut db, claim).await?;
     // What a restored copy holds as open may have been carried out: nothing ends or begins before that is known.
     let unknown = due && restores::is_unknown(&mut db).await?;
     drop(db);
     if !due || unknown {
         return Ok(Claimed::default());
     }
-    let lease_us = i64::try_from(LEASE.as_micros()).unwrap_or(i64::MAX);
-    let claim = Claim { business_now, machine_now, lease_us, limit: in_rows(places.room_for_any()) };
     let full = places.full();
     let is_behind = !full.is_empty();
-    let claimed = claim_ahead(engine, claim, full).await?;
+    let claimed = claim_ahead(engine, claim, full, &mut search.head).await?;
     if claimed.jobs.is_empty() && claimed.held == 0 && is_behind && Instant::now() >= search.not_before {
         return claim_behind(engine, claim, places, search).await;
     }
@@ -160,24 +163,24 @@ fn in_rows(places: usize) -> i64 {
 }
 
 /// From the head of the line, past lanes that are full.
-async fn claim_ahead(engine: &Engine, claim: Claim, full: Vec<String>) -> Result<Claimed> {
-    engine
-        .inner
-        .store
-        .write(move |tx| {
-            async move {
-                let claimed = if full.is_empty() {
-                    claim_any(tx, claim).await?
-                } else {
-                    jobs::claim_past(tx, claim, &full).await?
-                };
-                tx.pass(FailPoint::JobsClaimed).await?;
-                hold_stopped(tx, claimed).await
-            }
-            .boxed()
-        })
-        .await
-        .map_err(store_error)
+async fn claim_ahead(engine: &Engine, claim: Claim, full: Vec<String>, head: &mut Head) -> Result<Claimed> {
+    let claimed = engine.inner.store.write(move |tx| {
+        async move {
+            let began = Instant::now();
+            let claimed = if full.is_empty() {
+                claim_any(tx, claim).await?
+            } else {
+                jobs::claim_past(tx, claim, &full).await?
+            };
+            let took = began.elapsed();
+            tx.pass(FailPoint::JobsClaimed).await?;
+            hold_stopped(tx, claimed).await.map(|claimed| (claimed, took))
+        }
+        .boxed()
+    });
+    let (claimed, took) = claimed.await.map_err(store_error)?;
+    head.looked(claim.since, claim.machine_now, took, &claimed.jobs);
+    Ok(claimed)
 }
 
 async fn claim_any(tx: &mut Tx, claim: Claim) -> bursar_store::Result<Vec<Job>> {

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::batch::Batcher;
 use crate::clock::{ClockTrust, Clocks, Latest};
+use crate::decide::Saver;
 use crate::entropy::Entropy;
 use crate::feed::{Feed, FeedItem};
 use crate::kept_events::KeptEvents;
@@ -46,6 +47,7 @@ pub(crate) struct Inner {
     pub(crate) policy: RwLock<Arc<PolicySet>>,
     latest: Latest,
     pub(crate) batcher: Batcher,
+    pub(crate) saver: Saver,
     pub(crate) duties: Duties,
     pub(crate) feed: Feed,
     pub(crate) handover: Handover,
@@ -79,6 +81,7 @@ impl Engine {
         })?;
         let duties = Duties::new(store.database());
         let batcher = Batcher::start(store.clone(), clocks.clone(), &entropy);
+        let saver = Saver::start(store.clone());
         let inner = Arc::new(Inner {
             store,
             clocks,
@@ -89,6 +92,7 @@ impl Engine {
             policy: RwLock::new(Arc::new(policy)),
             latest,
             batcher,
+            saver,
             duties,
             feed: Feed::default(),
             handover: Handover::default(),

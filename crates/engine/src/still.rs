@@ -136,7 +136,8 @@ impl Still {
     }
 
     pub(crate) async fn claim_at(&self, now: i64) -> Vec<Job> {
-        let claim = Claim { business_now: now, machine_now: now, lease_us: 60_000_000, limit: 99 };
+        let claim =
+            Claim { business_now: now, machine_now: now, since: None, lease_us: 60_000_000, limit: 99 };
         let claimed =
             self.engine.inner.store.write(move |tx| async move { jobs::claim(tx, claim).await }.boxed());
         claimed.await.map_err(crate::start::store_error).unwrap()

@@ -1,14 +1,17 @@
 //! Approvals and votes. One vote a person and approval; an approval leaves `open` once. What voters wrote is sealed.
 
 use bursar_domain::approval::{ApprovalState, Choice};
+use bursar_domain::audit::Commitment;
 use bursar_domain::id::{ApprovalId, CaseId, PersonId, ProposalId, VoteId};
 use bursar_domain::proposal::ProposalState;
 use bursar_domain::role::Role;
 use bursar_domain::time::BusinessTime;
 use bursar_domain::verdict::Requirement;
 
+use crate::audit::{self, Table, only};
+use crate::dialect::{ROWS_MAX, values};
 use crate::seal::Keyring;
-use crate::{Db, Error, Result, Row, Tx, params};
+use crate::{Db, Error, Result, Row, Tx, Value, params};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approval {
@@ -32,24 +35,30 @@ fn json<T: serde::Serialize>(value: &T, column: &'static str, id: &ApprovalId) -
     serde_json::to_string(value).map_err(|_| Error::corrupt("approvals", column, id.as_str()))
 }
 
-pub async fn add(tx: &mut Tx, new: &Approval) -> Result<()> {
-    let (requirements, makers) =
-        (json(&new.requirements, "requirements", &new.id)?, json(&new.makers, "makers", &new.id)?);
-    let sql = "INSERT INTO approvals (id, lane, proposal_id, case_id, digest, state, requirements, makers, opened_at,
-                   expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-    let row = params![
-        new.id.as_str(),
-        &new.lane,
-        new.proposal.as_str(),
-        new.case.as_str(),
-        &new.digest,
-        new.state.as_str(),
-        &requirements,
-        &makers,
-        new.opened_at.micros(),
-        new.expires_at.micros()
-    ];
-    tx.execute(sql, row).await.map(|_| ())
+pub async fn add(tx: &mut Tx, new: &[&Approval]) -> Result<Vec<Commitment>> {
+    let mut commits = Vec::with_capacity(new.len());
+    for chunk in new.chunks(ROWS_MAX) {
+        let mut texts = Vec::with_capacity(chunk.len());
+        for new in chunk {
+            let requirements = json(&new.requirements, "requirements", &new.id)?;
+            texts.push((requirements, json(&new.makers, "makers", &new.id)?));
+        }
+        let mut rows: Vec<Value<'_>> = Vec::with_capacity(chunk.len() * 10);
+        for (new, (requirements, makers)) in chunk.iter().zip(&texts) {
+            let (proposal, case) = (new.proposal.as_str(), new.case.as_str());
+            rows.extend([new.id.as_str(), &new.lane, proposal, case, &new.digest].map(Value::from));
+            rows.extend([new.state.as_str(), requirements, makers].map(Value::from));
+            rows.extend([new.opened_at, new.expires_at].map(|time| Value::from(time.micros())));
+        }
+        let sql = format!(
+            "INSERT INTO approvals (id, lane, proposal_id, case_id, digest, state, requirements, makers, opened_at,
+                 expires_at) SELECT * FROM (VALUES {}) AS new WHERE column1 IS NOT NULL",
+            values(chunk.len(), 10)
+        );
+        let keys: Vec<&str> = chunk.iter().map(|new| new.id.as_str()).collect();
+        commits.extend(audit::insert(tx, (Table::Approvals, &keys), &sql, &rows).await?);
+    }
+    Ok(commits)
 }
 
 /// Closes an open approval; a second close fails and changes nothing.
@@ -175,7 +184,7 @@ fn purpose(id: &str) -> String {
     format!("votes\n{id}")
 }
 
-pub async fn add_vote(tx: &mut Tx, keyring: &Keyring, vote: &Vote, at: i64) -> Result<()> {
+pub async fn add_vote(tx: &mut Tx, keyring: &Keyring, vote: &Vote, at: i64) -> Result<Commitment> {
     let roles =
         serde_json::to_string(&vote.roles).map_err(|_| Error::corrupt("votes", "roles", vote.id.as_str()))?;
     let reason = match &vote.reason {
@@ -200,7 +209,7 @@ pub async fn add_vote(tx: &mut Tx, keyring: &Keyring, vote: &Vote, at: i64) -> R
         &vote.subject,
         reason.as_deref()
     ];
-    tx.execute(sql, row).await.map(|_| ())
+    only(audit::insert(tx, (Table::Votes, &[vote.id.as_str()]), sql, row).await?)
 }
 
 async fn vote_of(db: &mut Db, keyring: &Keyring, row: &Row) -> Result<Vote> {

@@ -12,7 +12,8 @@ use serde_json::Value as Json;
 
 pub use verify::{Finding, Report, verify, verify_against};
 
-use crate::{Db, Error, Result, Row, Tx, params};
+use crate::dialect::{ROWS_MAX, values};
+use crate::{Db, Error, Result, Row, Tx, Value, params};
 
 /// What is recorded, before it gets its writer and number.
 #[derive(Clone, Debug)]
@@ -29,29 +30,54 @@ pub struct Record {
 
 /// Appends in this transaction: if this fails the whole change fails.
 pub async fn append(tx: &mut Tx, record: Record) -> Result<()> {
-    let writer_seq = tx.writer_seq + 1;
-    let entry = Entry {
-        id: record.id,
-        writer: tx.writer.clone(),
-        writer_seq,
-        at: record.at,
-        kind: record.kind.to_owned(),
-        lane: record.lane,
-        actor: record.actor,
-        data: record.data,
-        commits: record.commits,
-    };
-    let body = entry.body().map_err(|error| Error::Database(error.to_string()))?;
+    append_many(tx, vec![record]).await
+}
+
+/// The same for many, in their order.
+pub async fn append_many(tx: &mut Tx, records: Vec<Record>) -> Result<()> {
+    let writer = tx.writer.clone();
+    let numbered = records.into_iter().zip(tx.writer_seq + 1..).map(|(record, writer_seq)| {
+        let entry = Entry {
+            id: record.id,
+            writer: writer.clone(),
+            writer_seq,
+            at: record.at,
+            kind: record.kind.to_owned(),
+            lane: record.lane,
+            actor: record.actor,
+            data: record.data,
+            commits: record.commits,
+        };
+        let body = entry.body().map_err(|error| Error::Database(error.to_string()))?;
+        Ok((entry, body))
+    });
+    let entries = numbered.collect::<Result<Vec<(Entry, String)>>>()?;
+    for chunk in entries.chunks(ROWS_MAX) {
+        add_to_chain(tx, chunk).await?;
+    }
+    Ok(())
+}
+
+async fn add_to_chain(tx: &mut Tx, entries: &[(Entry, String)]) -> Result<()> {
     // After whatever this writer wrote, and after whatever was committed before: the rows that this is about are locked.
     let moment = tx.moment();
+    let mut rows: Vec<Value<'_>> = Vec::with_capacity(entries.len() * 7);
+    for ((entry, body), next) in entries.iter().zip(tx.place + 1..) {
+        let (id, writer, kind) = (entry.id.as_str(), &entry.writer, &entry.kind);
+        rows.extend([Value::from(id), writer.into(), entry.writer_seq.into(), entry.at.into(), kind.into()]);
+        rows.extend([Value::from(body), next.into()]);
+    }
     let sql = format!(
         "INSERT INTO audit (id, writer, writer_seq, at, kind, body, place)
-         VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $7 < {moment} THEN {moment} ELSE $7 END) RETURNING place"
+         SELECT column1, column2, column3, column4, column5, column6,
+                CASE WHEN column7 < {moment} THEN {moment} ELSE column7 END
+         FROM (VALUES {}) AS new WHERE column1 IS NOT NULL RETURNING place",
+        values(entries.len(), 7)
     );
-    let (writer, next) = (tx.writer.clone(), tx.place + 1);
-    let row = params![entry.id.as_str(), &writer, writer_seq, entry.at, &entry.kind, &body, next];
-    tx.place = tx.built(sql, row).await?.first().map_or(Ok(next), |row| row.int("place"))?;
-    tx.writer_seq = writer_seq;
+    for row in tx.built(sql, &rows).await? {
+        tx.place = tx.place.max(row.int("place")?);
+    }
+    tx.writer_seq = entries.last().map_or(tx.writer_seq, |(entry, _)| entry.writer_seq);
     Ok(())
 }
 
@@ -134,6 +160,31 @@ pub async fn commitment(db: &mut Db, table: rows::Table, key: &str) -> Result<Co
         .await?
         .ok_or_else(|| Error::Conflict(format!("{} {key}", table.as_str())))?;
     Ok(Commitment { table: table.as_str().to_owned(), key: key.to_owned(), hash })
+}
+
+/// Adds rows; and the commitments to them for the entries that record that, in the order of these keys.
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    (table, keys): (rows::Table, &[&str]),
+    insert: &str,
+    values: &[Value<'_>],
+) -> Result<Vec<Commitment>> {
+    let hashes = rows::insert(tx, table, insert, values).await?;
+    let mut commits = Vec::with_capacity(keys.len());
+    for key in keys {
+        commits.push(match hashes.get(*key) {
+            Some(hash) => {
+                Commitment { table: table.as_str().to_owned(), key: (*key).to_owned(), hash: hash.clone() }
+            }
+            None => commitment(tx, table, key).await?,
+        });
+    }
+    Ok(commits)
+}
+
+/// Of one row.
+pub(crate) fn only(mut commits: Vec<Commitment>) -> Result<Commitment> {
+    commits.pop().ok_or_else(|| Error::Database("a row was added and is not there".to_owned()))
 }
 
 pub use rows::Table;

@@ -7,8 +7,9 @@ use bursar_stripe::currency::Currency;
 use bursar_stripe::money::Money;
 use serde::{Deserialize, Serialize};
 
-use crate::seal::Keyring;
-use crate::{Db, Error, Result, Row, Tx, params};
+use crate::dialect::{ROWS_MAX, values};
+use crate::seal::{Keyring, SubjectKey};
+use crate::{Db, Error, Result, Row, Tx, Value, params};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Case {
@@ -47,44 +48,79 @@ fn purpose(id: &str) -> String {
 
 /// Writes a case, new or changed.
 pub async fn save(tx: &mut Tx, keyring: &Keyring, case: &Case, at: i64) -> Result<()> {
-    let key = keyring.for_writing(tx, &case.lane, &case.subject, at).await?;
-    let details = serde_json::to_vec(&case.details)
-        .map_err(|_| Error::corrupt("cases", "details", case.id.as_str()))?;
-    let sealed = keyring.seal(&key, &purpose(case.id.as_str()), &details)?;
-    let state_data = serde_json::to_string(&case.state)
-        .map_err(|_| Error::corrupt("cases", "state_data", case.id.as_str()))?;
-    let closed_at = match &case.state {
-        CaseState::Closed { at, .. } => Some(at.micros()),
-        _ => None,
-    };
-    let currency = case.amount.map(|money| money.currency);
-    let sql = "INSERT INTO cases (id, lane, playbook, object_kind, object_id, customer, state, state_data, class, amount,
-                   currency, due_at, opened_at, updated_at, closed_at, subject, details)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
-               ON CONFLICT (id) DO UPDATE SET customer = excluded.customer, state = excluded.state,
-                   state_data = excluded.state_data, class = excluded.class, amount = excluded.amount,
-                   currency = excluded.currency, due_at = excluded.due_at, updated_at = excluded.updated_at,
-                   closed_at = excluded.closed_at, subject = excluded.subject, details = excluded.details";
-    let row = params![
-        case.id.as_str(),
-        &case.lane,
-        &case.key.playbook,
-        &case.key.object_kind,
-        &case.key.object_id,
-        case.customer.as_deref(),
-        case.state.word(),
-        &state_data,
-        case.class.as_deref(),
-        case.amount.map(|money| money.amount),
-        currency.as_ref().map(Currency::as_str),
-        case.due_at,
-        case.opened_at,
-        case.updated_at,
-        closed_at,
-        &case.subject,
-        &sealed
-    ];
-    tx.execute(sql, row).await.map(|_| ())
+    save_many(tx, keyring, &[case], at).await
+}
+
+/// The same for many, none of them twice.
+pub async fn save_many(tx: &mut Tx, keyring: &Keyring, cases: &[&Case], at: i64) -> Result<()> {
+    let subjects: Vec<(&str, &str)> =
+        cases.iter().map(|case| (case.lane.as_str(), case.subject.as_str())).collect();
+    let keys = keyring.for_writing_many(tx, &subjects, at).await?;
+    let written = cases.iter().zip(&keys).map(|(case, key)| Written::of(case, keyring, key));
+    let written = written.collect::<Result<Vec<Written<'_>>>>()?;
+    for chunk in written.chunks(ROWS_MAX) {
+        let rows: Vec<Value<'_>> = chunk.iter().flat_map(Written::row).collect();
+        let sql = format!(
+            "INSERT INTO cases (id, lane, playbook, object_kind, object_id, customer, state, state_data, class, amount,
+                 currency, due_at, opened_at, updated_at, closed_at, subject, details)
+             SELECT * FROM (VALUES {}) AS new WHERE column1 IS NOT NULL
+             ON CONFLICT (id) DO UPDATE SET customer = excluded.customer, state = excluded.state,
+                 state_data = excluded.state_data, class = excluded.class, amount = excluded.amount,
+                 currency = excluded.currency, due_at = excluded.due_at, updated_at = excluded.updated_at,
+                 closed_at = excluded.closed_at, subject = excluded.subject, details = excluded.details",
+            values(chunk.len(), 17)
+        );
+        tx.built(sql, &rows).await?;
+    }
+    Ok(())
+}
+
+/// The columns of a case that have to be made.
+struct Written<'a> {
+    case: &'a Case,
+    state_data: String,
+    closed_at: Option<i64>,
+    sealed: Vec<u8>,
+}
+
+impl<'a> Written<'a> {
+    fn of(case: &'a Case, keyring: &Keyring, key: &SubjectKey) -> Result<Self> {
+        let unwritable = |column| Error::corrupt("cases", column, case.id.as_str());
+        let details = serde_json::to_vec(&case.details).map_err(|_| unwritable("details"))?;
+        let closed_at = match &case.state {
+            CaseState::Closed { at, .. } => Some(at.micros()),
+            _ => None,
+        };
+        Ok(Self {
+            case,
+            state_data: serde_json::to_string(&case.state).map_err(|_| unwritable("state_data"))?,
+            closed_at,
+            sealed: keyring.seal(key, &purpose(case.id.as_str()), &details)?,
+        })
+    }
+
+    fn row(&self) -> [Value<'_>; 17] {
+        let case = self.case;
+        [
+            case.id.as_str().into(),
+            (&case.lane).into(),
+            (&case.key.playbook).into(),
+            (&case.key.object_kind).into(),
+            (&case.key.object_id).into(),
+            case.customer.as_deref().into(),
+            case.state.word().into(),
+            (&self.state_data).into(),
+            case.class.as_deref().into(),
+            case.amount.map(|money| money.amount).into(),
+            case.amount.as_ref().map(|money| money.currency.as_str()).into(),
+            case.due_at.into(),
+            case.opened_at.into(),
+            case.updated_at.into(),
+            self.closed_at.into(),
+            (&case.subject).into(),
+            (&self.sealed).into(),
+        ]
+    }
 }
 
 async fn from_row(db: &mut Db, keyring: &Keyring, row: &Row) -> Result<Case> {

@@ -1,11 +1,14 @@
 //! Decisions and the inputs they rested on. Inputs are content-addressed and sealed; with the hashes of settings and
 //! policies, the mode and the business time they are all that a replay needs.
 
+use bursar_domain::audit::Commitment;
 use bursar_domain::canonical::hash_hex;
 use bursar_domain::id::{CaseId, DecisionId};
 
+use crate::audit::{self, Table};
+use crate::dialect::{ROWS_MAX, values};
 use crate::seal::Keyring;
-use crate::{Db, Result, Tx, params};
+use crate::{Db, Result, Tx, Value, params};
 
 #[derive(Clone, Debug)]
 pub struct NewDecision {
@@ -24,41 +27,72 @@ pub struct NewDecision {
     pub inputs_hash: String,
 }
 
-pub async fn add(tx: &mut Tx, new: &NewDecision) -> Result<()> {
-    let sql = "INSERT INTO decisions (id, lane, case_id, playbook, at, signal, class, rule, mode, policy_set,
-                   settings_hash, inputs_hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
-    let row = params![
-        new.id.as_str(),
-        &new.lane,
-        new.case.as_str(),
-        &new.playbook,
-        new.at,
-        &new.signal,
-        &new.class,
-        &new.rule,
-        &new.mode,
-        &new.policy_set,
-        &new.settings_hash,
-        &new.inputs_hash
-    ];
-    tx.execute(sql, row).await.map(|_| ())
+/// Adds decisions; answers what commits to each.
+pub async fn add(tx: &mut Tx, new: &[&NewDecision]) -> Result<Vec<Commitment>> {
+    let mut commits = Vec::with_capacity(new.len());
+    for chunk in new.chunks(ROWS_MAX) {
+        let mut rows: Vec<Value<'_>> = Vec::with_capacity(chunk.len() * 12);
+        for new in chunk {
+            rows.extend([Value::from(new.id.as_str()), (&new.lane).into(), new.case.as_str().into()]);
+            rows.extend([Value::from(&new.playbook), new.at.into(), (&new.signal).into()]);
+            rows.extend([&new.class, &new.rule, &new.mode, &new.policy_set].map(Value::from));
+            rows.extend([&new.settings_hash, &new.inputs_hash].map(Value::from));
+        }
+        let sql = format!(
+            "INSERT INTO decisions (id, lane, case_id, playbook, at, signal, class, rule, mode, policy_set, settings_hash,
+                 inputs_hash) SELECT * FROM (VALUES {}) AS new WHERE column1 IS NOT NULL",
+            values(chunk.len(), 12)
+        );
+        let keys: Vec<&str> = chunk.iter().map(|new| new.id.as_str()).collect();
+        commits.extend(audit::insert(tx, (Table::Decisions, &keys), &sql, &rows).await?);
+    }
+    Ok(commits)
 }
 
-/// Keeps the bytes of a decision's inputs under their hash, once a lane.
+/// What a decision rested on.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'a> {
+    pub lane: &'a str,
+    pub subject: &'a str,
+    pub bytes: &'a [u8],
+    /// By [`inputs_hash`].
+    pub hash: &'a str,
+}
+
+/// What inputs are known by.
+pub fn inputs_hash(bytes: &[u8]) -> String {
+    hash_hex(bytes)
+}
+
+/// Keeps the bytes of inputs under their hash, once a lane; answers what commits to each.
 pub async fn keep_inputs(
     tx: &mut Tx,
     keyring: &Keyring,
-    lane: &str,
-    subject: &str,
-    inputs: &[u8],
+    inputs: &[Inputs<'_>],
     at: i64,
-) -> Result<String> {
-    let hash = hash_hex(inputs);
-    let key = keyring.for_writing(tx, lane, subject, at).await?;
-    let sealed = keyring.seal(&key, &purpose(&hash), inputs)?;
-    let sql = "INSERT INTO inputs (lane, hash, subject, body) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
-    tx.execute(sql, params![lane, &hash, subject, &sealed]).await?;
-    Ok(hash)
+) -> Result<Vec<Commitment>> {
+    let subjects: Vec<(&str, &str)> = inputs.iter().map(|one| (one.lane, one.subject)).collect();
+    let keys = keyring.for_writing_many(tx, &subjects, at).await?;
+    let mut sealed = Vec::with_capacity(inputs.len());
+    for (one, key) in inputs.iter().zip(&keys) {
+        let body = keyring.seal(key, &purpose(one.hash), one.bytes)?;
+        sealed.push(([one.lane, one.hash].join(" "), one, body));
+    }
+    let mut commits = Vec::with_capacity(inputs.len());
+    for chunk in sealed.chunks(ROWS_MAX) {
+        let rows: Vec<Value<'_>> = chunk
+            .iter()
+            .flat_map(|(_, one, body)| [one.lane.into(), one.hash.into(), one.subject.into(), body.into()])
+            .collect();
+        let sql = format!(
+            "INSERT INTO inputs (lane, hash, subject, body)
+             SELECT * FROM (VALUES {}) AS new WHERE column1 IS NOT NULL ON CONFLICT DO NOTHING",
+            values(chunk.len(), 4)
+        );
+        let keys: Vec<&str> = chunk.iter().map(|(key, _, _)| key.as_str()).collect();
+        commits.extend(audit::insert(tx, (Table::Inputs, &keys), &sql, &rows).await?);
+    }
+    Ok(commits)
 }
 
 fn purpose(hash: &str) -> String {

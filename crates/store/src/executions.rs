@@ -1,12 +1,14 @@
 //! Executions: the intent with the exact request bytes before any socket, then what came of it. A row is never deleted,
 //! and a final state is never left.
 
+use bursar_domain::audit::Commitment;
 use bursar_domain::canonical::hash_hex;
 use bursar_domain::execution::{ExecutionState, Receipt};
 use bursar_domain::id::{CaseId, ExecutionId, ProposalId};
 use bursar_domain::time::{BusinessTime, MachineTime};
 use bursar_stripe::money::Money;
 
+use crate::audit::{self, Table, only};
 use crate::seal::Keyring;
 use crate::{Db, Error, Result, Row, Tx, params};
 
@@ -73,7 +75,7 @@ fn purpose(id: &str) -> String {
     format!("executions\n{id}")
 }
 
-pub async fn add(tx: &mut Tx, keyring: &Keyring, intent: &Intent, at: i64) -> Result<()> {
+pub async fn add(tx: &mut Tx, keyring: &Keyring, intent: &Intent, at: i64) -> Result<Commitment> {
     let key = keyring.for_writing(tx, &intent.lane, &intent.subject, at).await?;
     let sealed = keyring.seal(&key, &purpose(intent.id.as_str()), &intent.request)?;
     let request_hash = hash_hex(&sealed);
@@ -99,7 +101,7 @@ pub async fn add(tx: &mut Tx, keyring: &Keyring, intent: &Intent, at: i64) -> Re
         intent.intended_at.micros(),
         intent.deadline_at.micros()
     ];
-    tx.execute(sql, row).await.map(|_| ())
+    only(audit::insert(tx, (Table::Executions, &[intent.id.as_str()]), sql, row).await?)
 }
 
 /// What must never be: [`crate::planted::Bug::IntentDeleted`].

@@ -1,8 +1,12 @@
 //! Work to be done: claimed with a lease and a fence token, one job of a key at a time, finished in the transaction of
 //! what it did. A job that keeps failing parks itself and nothing else.
 
+mod head;
+
 use bursar_domain::id::JobId;
 use serde_json::Value as Json;
+
+pub use head::Head;
 
 use crate::dialect::{ROWS_MAX, values};
 use crate::planted::{Bug, planted};
@@ -90,13 +94,20 @@ pub async fn add_many<'j>(tx: &mut Tx, jobs: impl Iterator<Item = &'j NewJob>) -
 }
 
 /// Whether a claim would find anything: asked of a reader, so that an idle engine writes nothing.
-pub async fn any_due(db: &mut Db, business_now: i64, machine_now: i64) -> Result<bool> {
-    let now = leases_now(db, machine_now).await?;
-    let sql = "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM jobs WHERE state = 'queued' AND clock = 'machine' AND due_at <= $1)
-                   OR EXISTS (SELECT 1 FROM jobs WHERE state = 'queued' AND clock = 'business' AND due_at <= $2)
-                   OR EXISTS (SELECT 1 FROM jobs WHERE state = 'leased' AND lease_until < $3)
+pub async fn any_due(db: &mut Db, claim: Claim) -> Result<bool> {
+    let sql = "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM jobs WHERE state = 'queued' AND clock = 'machine' AND due_at <= $1 AND due_at >= $2)
+                   OR EXISTS (SELECT 1 FROM jobs WHERE state = 'queued' AND clock = 'business' AND due_at <= $3)
                    THEN 1 ELSE 0 END AS BIGINT) AS due";
-    Ok(db.number(sql, params![machine_now, business_now, now]).await? != 0)
+    let row = params![claim.machine_now, claim.first(Clock::Machine), claim.business_now];
+    if db.number(sql, row).await? != 0 {
+        return Ok(true);
+    }
+    if claim.since.is_some() {
+        return Ok(false);
+    }
+    let now = leases_now(db, claim.machine_now).await?;
+    let sql = "SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE state = 'leased' AND lease_until < $1 LIMIT 1) AS lapsed";
+    Ok(db.number(sql, params![now]).await? != 0)
 }
 
 /// What a claim asks for.
@@ -104,17 +115,30 @@ pub async fn any_due(db: &mut Db, business_now: i64, machine_now: i64) -> Result
 pub struct Claim {
     pub business_now: i64,
     pub machine_now: i64,
+    /// On the machine's clock nothing that was due before this is looked at, nor leases that lapsed. `PostgreSQL` keeps
+    /// places in line for jobs that were done until the next vacuum, all of them at its head, and whoever looks at the whole
+    /// line passes them one by one.
+    pub since: Option<i64>,
     pub lease_us: i64,
     pub limit: i64,
 }
 
-/// Takes due jobs whose key nobody works on. Lapsed leases come back first.
+impl Claim {
+    fn first(&self, clock: Clock) -> i64 {
+        match clock {
+            Clock::Machine => self.since.unwrap_or(i64::MIN),
+            Clock::Business => i64::MIN,
+        }
+    }
+}
+
+/// Takes due jobs whose key nobody works on. Where the whole line is looked at, lapsed leases come back first.
 pub async fn claim(tx: &mut Tx, claim: Claim) -> Result<Vec<Job>> {
     let now = give_back_lapsed(tx, claim).await?;
     let mut taken = Vec::new();
     for clock in [Clock::Machine, Clock::Business] {
         let room = claim.limit - i64::try_from(taken.len()).unwrap_or(i64::MAX);
-        let line = "WHERE due.state = 'queued' AND due.clock = $2 AND due.due_at <= $3";
+        let line = "WHERE due.state = 'queued' AND due.clock = $2 AND due.due_at <= $3 AND due.due_at >= $6";
         claim_from(tx, Claim { limit: room, ..claim }, (clock, line, &[]), now, &mut taken).await?;
     }
     Ok(taken)
@@ -124,13 +148,13 @@ pub async fn claim(tx: &mut Tx, claim: Claim) -> Result<Vec<Job>> {
 /// same moment as its end.
 pub async fn claim_past(tx: &mut Tx, claim: Claim, lanes: &[String]) -> Result<Vec<Job>> {
     let now = give_back_lapsed(tx, claim).await?;
-    let places: Vec<String> = (6..6 + lanes.len()).map(|place| format!("${place}")).collect();
+    let places: Vec<String> = (7..7 + lanes.len()).map(|place| format!("${place}")).collect();
     let past = places.join(", ");
     let line = format!(
         "WHERE due.state = 'queued' AND due.clock = $2 AND due.lane NOT IN ({past})
-               AND due.due_at <= (SELECT MAX(head.due_at) FROM (
+               AND due.due_at >= $6 AND due.due_at <= (SELECT MAX(head.due_at) FROM (
                    SELECT first.due_at FROM jobs AS first
-                   WHERE first.state = 'queued' AND first.clock = $2 AND first.due_at <= $3
+                   WHERE first.state = 'queued' AND first.clock = $2 AND first.due_at <= $3 AND first.due_at >= $6
                    ORDER BY first.due_at, first.id LIMIT 64) AS head)"
     );
     let mut taken = Vec::new();
@@ -144,7 +168,8 @@ pub async fn claim_past(tx: &mut Tx, claim: Claim, lanes: &[String]) -> Result<V
 /// Takes due jobs of one lane and clock. What waits of others is not looked at, however much of it is due before.
 pub async fn claim_of(tx: &mut Tx, claim: Claim, of: &Waiting) -> Result<Vec<Job>> {
     let mut taken = Vec::new();
-    let line = "WHERE due.state || '' = 'queued' AND due.clock = $2 AND due.due_at <= $3 AND due.lane = $6";
+    let line = "WHERE due.state || '' = 'queued' AND due.clock = $2 AND due.due_at <= $3
+                    AND due.due_at >= $6 AND due.lane = $7";
     let now = leases_now(tx, claim.machine_now).await?;
     claim_from(tx, claim, (of.clock, line, std::slice::from_ref(&of.lane)), now, &mut taken).await?;
     Ok(taken)
@@ -153,6 +178,9 @@ pub async fn claim_of(tx: &mut Tx, claim: Claim, of: &Waiting) -> Result<Vec<Job
 /// Says by what moment.
 async fn give_back_lapsed(tx: &mut Tx, claim: Claim) -> Result<i64> {
     let now = leases_now(tx, claim.machine_now).await?;
+    if claim.since.is_some() {
+        return Ok(now);
+    }
     let for_claim = tx.for_claim();
     let lapsed = format!(
         "UPDATE jobs SET state = 'queued' WHERE id IN (
@@ -166,7 +194,7 @@ async fn leases_now(db: &mut Db, machine_now: i64) -> Result<i64> {
     if planted(Bug::LeaseByWallClock) { Ok(machine_now) } else { db.now().await }
 }
 
-/// Takes from a line, which is a condition on `due` with these words as `$6` and on. Leases begin `now`.
+/// Takes from a line, which is a condition on `due` with these words as `$7` and on, and `$6` where it begins. Leases begin `now`.
 async fn claim_from(
     tx: &mut Tx,
     claim: Claim,
@@ -200,7 +228,7 @@ async fn claim_from(
         Clock::Business => claim.business_now,
         Clock::Machine => claim.machine_now,
     };
-    let row = params![now + claim.lease_us, clock.as_str(), due, claim.limit, &*node];
+    let row = params![now + claim.lease_us, clock.as_str(), due, claim.limit, &*node, claim.first(clock)];
     let row: Vec<Value<'_>> = row.iter().copied().chain(words.iter().map(Value::from)).collect();
     take(tx, &sql, &row, clock, taken).await
 }
@@ -254,7 +282,7 @@ pub async fn claim_more(tx: &mut Tx, claim: Claim, kind: &str) -> Result<Vec<Job
              SELECT due.id FROM jobs AS due
              WHERE due.id IN (
                      SELECT head.id FROM jobs AS head
-                     WHERE head.state = 'queued' AND head.clock = 'machine' AND head.due_at <= $2
+                     WHERE head.state = 'queued' AND head.clock = 'machine' AND head.due_at <= $2 AND head.due_at >= $6
                      ORDER BY head.due_at, head.id LIMIT $3)
                AND due.state = 'queued' AND due.kind = $4
                AND NOT EXISTS (
@@ -269,7 +297,14 @@ pub async fn claim_more(tx: &mut Tx, claim: Claim, kind: &str) -> Result<Vec<Job
          RETURNING id, lane, kind, key, payload, attempts, fence, created_at, due_at"
     );
     let (node, mut taken) = (tx.node(), Vec::new());
-    let row = params![now + claim.lease_us, claim.machine_now, claim.limit, kind, &*node];
+    let row = params![
+        now + claim.lease_us,
+        claim.machine_now,
+        claim.limit,
+        kind,
+        &*node,
+        claim.first(Clock::Machine)
+    ];
     take(tx, &sql, row, Clock::Machine, &mut taken).await?;
     Ok(taken)
 }
@@ -434,10 +469,18 @@ pub async fn release_others(tx: &mut Tx, in_hand: &[String]) -> Result<()> {
     tx.built(sql, &row).await.map(|_| ())
 }
 
-/// Drops queued jobs of a kind and key: a timer that is set anew, work that no longer makes sense.
-pub async fn drop_queued(tx: &mut Tx, kind: &str, key: &str) -> Result<()> {
-    let sql = "DELETE FROM jobs WHERE key = $1 AND kind = $2 AND state IN ('queued', 'held')";
-    tx.execute(sql, params![key, kind]).await.map(|_| ())
+/// Drops queued jobs of a kind that have one of these keys: a timer that is set anew, work that no longer makes sense.
+pub async fn drop_queued(tx: &mut Tx, kind: &str, keys: &[String]) -> Result<()> {
+    for chunk in keys.chunks(ROWS_MAX) {
+        let rows: Vec<Value<'_>> = chunk.iter().flat_map(|key| [Value::from(key), kind.into()]).collect();
+        let sql = format!(
+            "DELETE FROM jobs WHERE state IN ('queued', 'held')
+                 AND (key, kind) IN (SELECT column1, column2 FROM (VALUES {}) AS gone)",
+            values(chunk.len(), 2)
+        );
+        tx.built(sql, &rows).await?;
+    }
+    Ok(())
 }
 
 /// A job that waits, as people see it.

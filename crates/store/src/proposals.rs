@@ -3,6 +3,7 @@
 
 use bursar_domain::action::Action;
 use bursar_domain::actor::Actor;
+use bursar_domain::audit::Commitment;
 use bursar_domain::canonical::hash_hex;
 use bursar_domain::facts::{FactName, FactValue, Facts};
 use bursar_domain::id::{CaseId, DecisionId, ProposalId};
@@ -11,10 +12,13 @@ use bursar_domain::proposal::{ProposalState, Rationale};
 use bursar_domain::role::Role;
 use bursar_domain::time::BusinessTime;
 use bursar_domain::verdict::Verdict;
+use bursar_stripe::money::Money;
 use serde::{Deserialize, Serialize};
 
-use crate::seal::Keyring;
-use crate::{Db, Error, Result, Row, Tx, params};
+use crate::audit::{self, Table};
+use crate::dialect::{ROWS_MAX, values};
+use crate::seal::{Keyring, SubjectKey};
+use crate::{Db, Error, Result, Row, Tx, Value, params};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proposal {
@@ -75,55 +79,89 @@ fn json<T: Serialize>(value: &T, column: &'static str, id: &ProposalId) -> Resul
     serde_json::to_string(value).map_err(|_| Error::corrupt("proposals", column, id.as_str()))
 }
 
-pub async fn add(tx: &mut Tx, keyring: &Keyring, new: &Proposal, at: i64) -> Result<()> {
-    let key = keyring.for_writing(tx, &new.lane, &new.subject, at).await?;
-    let content = json(&new.content, "content", &new.id)?;
-    let sealed = keyring.seal(&key, &purpose(new.id.as_str()), content.as_bytes())?;
-    let action = &new.content.action;
-    let amount = action.amount();
-    let template = template(action);
-    let home = match new.content.facts.get(FactName::Amount).map(|fact| &fact.value) {
-        Some(FactValue::Money { home: Some(home), .. }) => Some(home.money.amount),
-        _ => None,
-    };
-    let (actor, policy_verdict, verdict) = (
-        json(&new.actor, "actor", &new.id)?,
-        json(&new.policy_verdict, "policy_verdict", &new.id)?,
-        json(&new.verdict, "verdict", &new.id)?,
-    );
-    let content_hash = hash_hex(&sealed);
-    let sql = "INSERT INTO proposals (id, lane, case_id, decision_id, verb, target, template, customer, amount, currency,
-                   amount_home, actor, state, digest, policy_set, policy_verdict, verdict, proposed_at, expires_at,
-                   settled_at, settled_why, subject, content, content_hash)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-                   $22, $23, $24)";
-    let row = params![
-        new.id.as_str(),
-        &new.lane,
-        new.case.as_str(),
-        new.decision.as_ref().map(DecisionId::as_str),
-        action.verb(),
-        action.target().map(|(_, id)| id),
-        template,
-        new.customer.as_deref(),
-        amount.map(|money| money.amount),
-        amount.as_ref().map(|money| money.currency.as_str()),
-        home,
-        &actor,
-        new.state.as_str(),
-        &new.digest,
-        &new.policy_set,
-        &policy_verdict,
-        &verdict,
-        new.proposed_at.micros(),
-        new.expires_at.map(BusinessTime::micros),
-        new.settled_at.map(BusinessTime::micros),
-        new.settled_why.as_deref(),
-        &new.subject,
-        &sealed,
-        &content_hash
-    ];
-    tx.execute(sql, row).await.map(|_| ())
+pub async fn add(tx: &mut Tx, keyring: &Keyring, new: &[&Proposal], at: i64) -> Result<Vec<Commitment>> {
+    let subjects: Vec<(&str, &str)> =
+        new.iter().map(|new| (new.lane.as_str(), new.subject.as_str())).collect();
+    let keys = keyring.for_writing_many(tx, &subjects, at).await?;
+    let written = new.iter().zip(&keys).map(|(new, key)| Written::of(new, keyring, key));
+    let written = written.collect::<Result<Vec<Written<'_>>>>()?;
+    let mut commits = Vec::with_capacity(new.len());
+    for chunk in written.chunks(ROWS_MAX) {
+        let rows: Vec<Value<'_>> = chunk.iter().flat_map(Written::row).collect();
+        let sql = format!(
+            "INSERT INTO proposals (id, lane, case_id, decision_id, verb, target, template, customer, amount, currency,
+                 amount_home, actor, state, digest, policy_set, policy_verdict, verdict, proposed_at, expires_at,
+                 settled_at, settled_why, subject, content, content_hash)
+             SELECT * FROM (VALUES {}) AS new WHERE column1 IS NOT NULL",
+            values(chunk.len(), 24)
+        );
+        let keys: Vec<&str> = chunk.iter().map(|written| written.new.id.as_str()).collect();
+        commits.extend(audit::insert(tx, (Table::Proposals, &keys), &sql, &rows).await?);
+    }
+    Ok(commits)
+}
+
+/// The columns of a proposal that have to be made.
+struct Written<'a> {
+    new: &'a Proposal,
+    amount: Option<Money>,
+    home: Option<i64>,
+    actor: String,
+    policy_verdict: String,
+    verdict: String,
+    sealed: Vec<u8>,
+    content_hash: String,
+}
+
+impl<'a> Written<'a> {
+    fn of(new: &'a Proposal, keyring: &Keyring, key: &SubjectKey) -> Result<Self> {
+        let content = json(&new.content, "content", &new.id)?;
+        let sealed = keyring.seal(key, &purpose(new.id.as_str()), content.as_bytes())?;
+        let home = match new.content.facts.get(FactName::Amount).map(|fact| &fact.value) {
+            Some(FactValue::Money { home: Some(home), .. }) => Some(home.money.amount),
+            _ => None,
+        };
+        Ok(Self {
+            amount: new.content.action.amount(),
+            home,
+            actor: json(&new.actor, "actor", &new.id)?,
+            policy_verdict: json(&new.policy_verdict, "policy_verdict", &new.id)?,
+            verdict: json(&new.verdict, "verdict", &new.id)?,
+            content_hash: hash_hex(&sealed),
+            sealed,
+            new,
+        })
+    }
+
+    fn row(&self) -> [Value<'_>; 24] {
+        let (new, action) = (self.new, &self.new.content.action);
+        [
+            new.id.as_str().into(),
+            (&new.lane).into(),
+            new.case.as_str().into(),
+            new.decision.as_ref().map(DecisionId::as_str).into(),
+            action.verb().into(),
+            action.target().map(|(_, id)| id).into(),
+            template(action).into(),
+            new.customer.as_deref().into(),
+            self.amount.map(|money| money.amount).into(),
+            self.amount.as_ref().map(|money| money.currency.as_str()).into(),
+            self.home.into(),
+            (&self.actor).into(),
+            new.state.as_str().into(),
+            (&new.digest).into(),
+            (&new.policy_set).into(),
+            (&self.policy_verdict).into(),
+            (&self.verdict).into(),
+            new.proposed_at.micros().into(),
+            new.expires_at.map(BusinessTime::micros).into(),
+            new.settled_at.map(BusinessTime::micros).into(),
+            new.settled_why.as_deref().into(),
+            (&new.subject).into(),
+            (&self.sealed).into(),
+            (&self.content_hash).into(),
+        ]
+    }
 }
 
 /// Moves a proposal on; fails where it is no longer in `from`. `why` is a code: it is kept in the open.
@@ -267,6 +305,31 @@ pub async fn unsettled_for(db: &mut Db, lane: &str, action: &Action) -> Result<V
     let template = template(action).unwrap_or_default();
     let rows = db.all(sql, params![lane, target, action.verb(), template]).await?;
     rows.iter().map(|row| row.parse("proposals", "id", |text| text.parse().ok())).collect()
+}
+
+/// The first that is there of what is asked for, under way or in doubt, of many actions with their lanes.
+pub async fn any_unsettled_for(db: &mut Db, wanted: &[(&str, &Action)]) -> Result<Option<ProposalId>> {
+    let wanted: Vec<[Value<'_>; 4]> = wanted
+        .iter()
+        .filter_map(|(lane, action)| {
+            let (_, target) = action.target()?;
+            Some([*lane, target, action.verb(), template(action).unwrap_or_default()].map(Value::from))
+        })
+        .collect();
+    for chunk in wanted.chunks(ROWS_MAX) {
+        let sql = format!(
+            "WITH wanted (lane, target, verb, template) AS (VALUES {})
+             SELECT held.id FROM wanted
+             JOIN proposals AS held ON held.lane = wanted.lane AND held.target = wanted.target AND held.verb = wanted.verb
+             WHERE held.state IN ('asking', 'approved')
+                OR (held.state = 'in_doubt' AND COALESCE(held.template, '') = wanted.template)",
+            values(chunk.len(), 4)
+        );
+        if let Some(row) = db.built(sql, chunk.as_flattened()).await?.first() {
+            return row.parse("proposals", "id", |text| text.parse().ok()).map(Some);
+        }
+    }
+    Ok(None)
 }
 
 /// Cases in which nobody can tell yet whether something happened, the longest in doubt first.

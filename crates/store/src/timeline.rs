@@ -1,5 +1,7 @@
 //! What happened in a case, in order, for people. The words are sealed: they may name a customer.
 
+use std::collections::HashMap;
+
 use bursar_domain::actor::Actor;
 use bursar_domain::id::CaseId;
 use serde_json::Value as Json;
@@ -30,18 +32,28 @@ pub struct NewEntry<'a> {
 
 /// Adds lines to one case, in their order.
 pub async fn add(tx: &mut Tx, keyring: &Keyring, of: Of<'_>, entries: &[NewEntry<'_>]) -> Result<()> {
-    let Some(taken) = places_taken(tx, of.case, entries.len()).await? else { return Ok(()) };
-    let key = keyring.for_writing(tx, of.lane, of.subject, of.written_at).await?;
-    for (chunk, first) in entries.chunks(ROWS_MAX).zip((taken..).step_by(ROWS_MAX)) {
-        let mut lines = Vec::with_capacity(chunk.len());
-        for (entry, place) in chunk.iter().zip(first..) {
+    add_many(tx, keyring, &[(of, entries)]).await
+}
+
+/// Adds lines to cases, none of them named twice.
+pub async fn add_many(tx: &mut Tx, keyring: &Keyring, lines: &[(Of<'_>, &[NewEntry<'_>])]) -> Result<()> {
+    let cases: Vec<&str> =
+        lines.iter().filter(|(_, entries)| !entries.is_empty()).map(|(of, _)| of.case.as_str()).collect();
+    let taken = places_taken(tx, &cases).await?;
+    let mut written = Vec::new();
+    for (of, entries) in lines {
+        let key = keyring.for_writing(tx, of.lane, of.subject, of.written_at).await?;
+        let first = taken.get(of.case.as_str()).copied().unwrap_or(0);
+        for (entry, place) in entries.iter().zip(first..) {
             let id = format!("{}:{place}", of.case);
             let body = keyring.seal(&key, &purpose(&id), entry.body.to_string().as_bytes())?;
             let actor = serde_json::to_string(entry.actor)
                 .map_err(|_| Error::corrupt("timeline", "actor", of.case.as_str()))?;
-            lines.push((id, place, entry.kind, actor, body));
+            written.push((of, (id, place, entry.kind, actor, body)));
         }
-        let rows: Vec<Value<'_>> = lines.iter().flat_map(|line| row(&of, line)).collect();
+    }
+    for chunk in written.chunks(ROWS_MAX) {
+        let rows: Vec<Value<'_>> = chunk.iter().flat_map(|(of, line)| row(of, line)).collect();
         let sql = format!(
             "INSERT INTO timeline (id, case_id, at, written_at, place, kind, actor, subject, lane, body)
              SELECT * FROM (VALUES {}) AS new WHERE column1 IS NOT NULL",
@@ -52,16 +64,29 @@ pub async fn add(tx: &mut Tx, keyring: &Keyring, of: Of<'_>, entries: &[NewEntry
     Ok(())
 }
 
-/// How many places are taken, where any more are wanted. Whoever else adds to this case waits until ours are taken too.
-async fn places_taken(tx: &mut Tx, case: &CaseId, wanted: usize) -> Result<Option<i64>> {
-    if wanted == 0 {
-        return Ok(None);
+/// How many places are taken, where any are. Whoever else adds to these cases waits until ours are taken too.
+async fn places_taken(tx: &mut Tx, cases: &[&str]) -> Result<HashMap<String, i64>> {
+    let mut taken = HashMap::new();
+    for chunk in cases.chunks(ROWS_MAX) {
+        let for_update = tx.for_update();
+        let row: Vec<Value<'_>> = chunk.iter().map(|case| Value::from(*case)).collect();
+        if !for_update.is_empty() {
+            let sql = format!(
+                "SELECT id FROM cases WHERE id IN (SELECT column1 FROM (VALUES {}) AS named) ORDER BY id {for_update}",
+                values(chunk.len(), 1)
+            );
+            tx.built(sql, &row).await?;
+        }
+        let sql = format!(
+            "SELECT case_id, COUNT(*) AS n FROM timeline
+             WHERE case_id IN (SELECT column1 FROM (VALUES {}) AS named) GROUP BY case_id",
+            values(chunk.len(), 1)
+        );
+        for row in tx.built(sql, &row).await? {
+            taken.insert(row.text("case_id")?, row.int("n")?);
+        }
     }
-    let for_update = tx.for_update();
-    if !for_update.is_empty() {
-        tx.built(format!("SELECT id FROM cases WHERE id = $1 {for_update}"), params![case.as_str()]).await?;
-    }
-    tx.number("SELECT COUNT(*) FROM timeline WHERE case_id = $1", params![case.as_str()]).await.map(Some)
+    Ok(taken)
 }
 
 type Line = (String, i64, &'static str, String, Vec<u8>);

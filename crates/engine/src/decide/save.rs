@@ -1,4 +1,4 @@
-//! One decision becomes one commit: the case, the decision with its inputs, what it withdraws and files, the timer.
+//! What a thought leaves: the case, the decision with its inputs, what it withdraws and files, the timer.
 
 use bursar_domain::actor::Actor;
 use bursar_domain::approval::ApprovalState;
@@ -6,22 +6,18 @@ use bursar_domain::case::{CaseKey, CaseState};
 use bursar_domain::id::{AuditId, CaseId, DecisionId, ProposalId};
 use bursar_domain::proposal::ProposalState;
 use bursar_domain::time::BusinessTime;
-use bursar_store::audit::{self, Record, Table};
-use bursar_store::cases::{self, Case, Details};
+use bursar_store::cases::{Case, Details};
 use bursar_store::decisions::{self, NewDecision};
 use bursar_store::fail_point::FailPoint;
-use bursar_store::jobs::{self, Clock, Job, NewJob};
-use bursar_store::seal::{Keyring, NO_SUBJECT};
-use bursar_store::timeline::{self, NewEntry, Of};
-use bursar_store::{Tx, proposals};
-use futures_util::FutureExt as _;
+use bursar_store::jobs::{Clock, Job, NewJob};
+use bursar_store::seal::NO_SUBJECT;
 use serde_json::{Value, json};
 
-use super::{Asked, Outcome, case_job_key, settings_hash, withdrawn};
+use super::{Asked, Outcome, settings_hash, withdrawn};
 use crate::lanes::Open;
 use crate::mirror::Gathered;
-use crate::propose::{self, Ending, Filing};
-use crate::start::{Engine, store_error};
+use crate::propose::{Ending, Filing};
+use crate::start::Engine;
 use crate::{Error, Result, cards};
 
 /// What a decision came to, with everything it was about.
@@ -36,26 +32,26 @@ pub(super) struct Thought {
 }
 
 /// What is written.
-struct Saving {
-    job: Job,
-    case: Case,
+pub(super) struct Saving {
+    pub(super) job: Job,
+    pub(super) case: Case,
     /// It was opened by this decision: it has no timer yet.
-    is_new: bool,
-    decision: NewDecision,
-    inputs: Vec<u8>,
-    gathered: Gathered,
-    actor: Actor,
-    lines: Vec<Line>,
-    withdrawn: Vec<(ProposalId, Ending)>,
-    filings: Vec<Filing>,
-    timer: Option<NewJob>,
-    entry: AuditId,
+    pub(super) is_new: bool,
+    pub(super) decision: NewDecision,
+    pub(super) inputs: Vec<u8>,
+    pub(super) gathered: Gathered,
+    pub(super) actor: Actor,
+    pub(super) lines: Vec<Line>,
+    pub(super) withdrawn: Vec<(ProposalId, Ending)>,
+    pub(super) filings: Vec<Filing>,
+    pub(super) timer: Option<NewJob>,
+    pub(super) entry: AuditId,
     /// Machine time.
-    at: i64,
+    pub(super) at: i64,
 }
 
 /// Kind, actor where it is not the playbook, and words of one line in the timeline.
-type Line = (&'static str, Option<Actor>, Value);
+pub(super) type Line = (&'static str, Option<Actor>, Value);
 
 impl Engine {
     pub(super) async fn save(&self, job: &Job, thought: Thought) -> Result<()> {
@@ -64,12 +60,7 @@ impl Engine {
         let headline = thought.outcome.plan.title.clone();
         let filings = thought.outcome.filings.clone();
         let saving = self.saving(job, thought).await?;
-        let keyring = self.inner.store.keyring().clone();
-        self.inner
-            .store
-            .write(move |tx| async move { saving.write(tx, &keyring).await }.boxed())
-            .await
-            .map_err(store_error)?;
+        self.inner.saver.save(saving).await?;
         self.pass(FailPoint::DecisionKept).await?;
         metrics::counter!("bursar_cases_decided_total", "playbook" => playbook, "class" => class)
             .increment(1);
@@ -81,7 +72,9 @@ impl Engine {
     }
 
     async fn saving(&self, job: &Job, thought: Thought) -> Result<Saving> {
-        let decision = self.new_decision(&thought).await?;
+        let inputs =
+            serde_json::to_vec(&thought.outcome.known).map_err(|error| Error::Broken(error.to_string()))?;
+        let decision = self.new_decision(&thought, &inputs).await?;
         let case = case_row(&thought);
         let Thought { asked, open, outcome, gathered, .. } = thought;
         let (lane, now) = (open.lane.to_string(), outcome.known.now);
@@ -93,7 +86,7 @@ impl Engine {
             is_new: thought.case.is_none(),
             case,
             decision,
-            inputs: serde_json::to_vec(&outcome.known).map_err(|error| Error::Broken(error.to_string()))?,
+            inputs,
             gathered,
             actor: Actor::Playbook { name: asked.playbook.name.to_owned(), author: None },
             lines: lines(&asked.signal, &outcome, thought.case.as_ref()),
@@ -105,7 +98,7 @@ impl Engine {
         })
     }
 
-    async fn new_decision(&self, thought: &Thought) -> Result<NewDecision> {
+    async fn new_decision(&self, thought: &Thought, inputs: &[u8]) -> Result<NewDecision> {
         let (asked, outcome) = (&thought.asked, &thought.outcome);
         let lane = thought.open.lane.to_string();
         let settings = self.inner.settings.playbooks.get(asked.playbook.name);
@@ -120,7 +113,7 @@ impl Engine {
             mode: self.mode_of(&lane, asked.playbook.name).await?.as_str().to_owned(),
             policy_set: self.policy().hash().to_owned(),
             settings_hash: settings_hash(&settings.map_or(Value::Null, |settings| settings.body.clone()))?,
-            inputs_hash: String::new(),
+            inputs_hash: decisions::inputs_hash(inputs),
             lane,
         })
     }
@@ -141,104 +134,6 @@ impl Engine {
             at: self.inner.clocks.machine().micros(),
             entry: self.audit_id(),
         }
-    }
-}
-
-impl Saving {
-    async fn write(mut self, tx: &mut Tx, keyring: &Keyring) -> bursar_store::Result<()> {
-        // First of all: whoever no longer holds it changes nothing.
-        jobs::finish(tx, &self.job).await?;
-        self.gathered.save(tx, keyring, self.at).await?;
-        cases::save(tx, keyring, &self.case, self.at).await?;
-        self.keep_what_is_in_doubt(tx, keyring).await?;
-        tx.pass(FailPoint::DecisionCase).await?;
-        self.record(tx, keyring).await?;
-        tx.pass(FailPoint::DecisionRecorded).await?;
-        self.tell(tx, keyring).await?;
-        // What is withdrawn goes before what replaces it.
-        for (proposal, ending) in std::mem::take(&mut self.withdrawn) {
-            propose::end(tx, keyring, &proposal, ending).await?;
-        }
-        self.refuse_second_keys(tx).await?;
-        for filing in &self.filings {
-            propose::file(tx, keyring, filing).await?;
-            tx.pass(FailPoint::DecisionFiled).await?;
-        }
-        if !self.is_new {
-            jobs::drop_queued(tx, "timer", &case_job_key(&self.case.lane, &self.case.key)).await?;
-        }
-        if let Some(timer) = &self.timer {
-            jobs::add(tx, timer).await?;
-        }
-        tx.pass(FailPoint::DecisionWritten).await
-    }
-
-    /// Nothing is due any more, and of something nobody knows what became of it: closed, the case would call nobody, and
-    /// nobody would ever look. Asked once the case is ours: an execution may have come into doubt a moment ago.
-    async fn keep_what_is_in_doubt(&mut self, tx: &mut Tx, keyring: &Keyring) -> bursar_store::Result<()> {
-        if !self.case.state.is_closed() {
-            return Ok(());
-        }
-        let past = proposals::past(tx, &self.case.id).await?;
-        if past.iter().any(|past| past.state == ProposalState::InDoubt) {
-            self.case.state = CaseState::NeedsPerson;
-            self.lines.retain(|(kind, ..)| *kind != "closed");
-            cases::save(tx, keyring, &self.case, self.at).await?;
-        }
-        Ok(())
-    }
-
-    async fn tell(&self, tx: &mut Tx, keyring: &Keyring) -> bursar_store::Result<()> {
-        let of = Of {
-            case: &self.case.id,
-            lane: &self.case.lane,
-            subject: &self.case.subject,
-            at: self.case.updated_at,
-            written_at: self.at,
-        };
-        let entries = self.lines.iter().map(|(kind, who, body)| NewEntry {
-            kind,
-            actor: who.as_ref().unwrap_or(&self.actor),
-            body: body.clone(),
-        });
-        let entries: Vec<NewEntry<'_>> = entries.collect();
-        timeline::add(tx, keyring, of, &entries).await
-    }
-
-    /// What was to be replaced got its intent since we looked, or somebody asked for the same: decided again.
-    async fn refuse_second_keys(&self, tx: &mut Tx) -> bursar_store::Result<()> {
-        for filing in &self.filings {
-            let action = &filing.proposal.content.action;
-            if let Some(other) = proposals::unsettled_for(tx, &self.case.lane, action).await?.first() {
-                return Err(bursar_store::Error::Conflict(format!("{other} is the same and on its way")));
-            }
-        }
-        Ok(())
-    }
-
-    /// The decision, the inputs it rested on, and the audit entry that commits to both.
-    async fn record(&mut self, tx: &mut Tx, keyring: &Keyring) -> bursar_store::Result<()> {
-        let (lane, subject) = (&self.case.lane, &self.case.subject);
-        self.decision.inputs_hash =
-            decisions::keep_inputs(tx, keyring, lane, subject, &self.inputs, self.at).await?;
-        decisions::add(tx, &self.decision).await?;
-        let inputs_key = format!("{lane} {}", self.decision.inputs_hash);
-        let commits = vec![
-            audit::commitment(tx, Table::Decisions, self.decision.id.as_str()).await?,
-            audit::commitment(tx, Table::Inputs, &inputs_key).await?,
-        ];
-        let data = json!({"decision": self.decision.id.as_str(), "case": self.case.id.as_str(),
-            "class": self.decision.class, "signal": self.decision.signal});
-        let record = Record {
-            id: self.entry.clone(),
-            at: self.at,
-            kind: "decision.made",
-            lane: Some(lane.clone()),
-            actor: Some(self.actor.key()),
-            data,
-            commits,
-        };
-        audit::append(tx, record).await
     }
 }
 

@@ -10,7 +10,7 @@ use bursar_domain::known::Known;
 use bursar_domain::proposal::{self, ProposalState};
 use bursar_domain::time::BusinessTime;
 use bursar_domain::verdict::Ruling;
-use bursar_store::audit::{self, Record, Table};
+use bursar_store::audit::{self, Record};
 use bursar_store::cases::{self, Case};
 use bursar_store::executions::{self, Execution, Intent};
 use bursar_store::fail_point::FailPoint;
@@ -190,7 +190,7 @@ impl Work {
             return self.void(tx, &keyring, objection).await.map(Step::Voided);
         }
         tx.pass(FailPoint::IntentJudged).await?;
-        executions::add(tx, &keyring, &self.intent, self.at).await?;
+        let intent = executions::add(tx, &keyring, &self.intent, self.at).await?;
         tx.pass(FailPoint::IntentWritten).await?;
         self.budget(&self.engine).reserve(tx, &self.intent.id).await?;
         tx.pass(FailPoint::BudgetTaken).await?;
@@ -203,7 +203,7 @@ impl Work {
             lane: Some(self.intent.lane.clone()),
             actor: Some(self.actor.key()),
             data,
-            commits: vec![audit::commitment(tx, Table::Executions, self.intent.id.as_str()).await?],
+            commits: vec![intent],
         };
         audit::append(tx, record).await?;
         tx.pass(FailPoint::IntentRecorded).await?;

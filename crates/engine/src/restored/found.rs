@@ -127,7 +127,7 @@ impl Doubt {
             && approval.state == ApprovalState::Open
         {
             approvals::close(tx, &approval.id, ApprovalState::Void, self.now, CODE).await?;
-            jobs::drop_queued(tx, "expire", &format!("expire:{}", approval.id)).await?;
+            jobs::drop_queued(tx, "expire", &[format!("expire:{}", approval.id)]).await?;
         }
         let (from, to) = (held.state, ProposalState::InDoubt);
         proposals::advance(tx, &self.proposal, from, to, self.now, Some(CODE)).await?;

@@ -1,9 +1,11 @@
 //! Which rows the audit commits to, and over which of their columns. Only columns that never change after the entry
 //! was written count; where a row has a later settled part, that part is a table of its own here.
 
+use std::collections::HashMap;
+
 use bursar_domain::canonical::hash_hex;
 
-use crate::{Db, Error, Result, Value};
+use crate::{Db, Error, Result, Row, Tx, Value};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Table {
@@ -118,6 +120,21 @@ impl Table {
         }
     }
 
+    /// What `select` reads, as an insert of such a row can give it back.
+    fn read(self) -> &'static str {
+        let read = self.select().split_once(' ').and_then(|(_, rest)| rest.rsplit_once("FROM "));
+        read.map_or("*", |(columns, _)| columns)
+    }
+
+    /// What a row is known by in an entry.
+    fn key(self, row: &Row) -> Result<String> {
+        match self {
+            Table::Inputs => Ok([row.text("lane")?, row.text("hash")?].join(" ")),
+            Table::PolicySets => row.text("hash"),
+            _ => row.text("id"),
+        }
+    }
+
     /// The parameters of `select` that a key stands for. Inputs have two, with a space between them.
     fn parameters(self, key: &str) -> Vec<Value<'_>> {
         match self {
@@ -175,11 +192,23 @@ impl Table {
 /// The hash of what an entry commits to, as the rows stand now; nothing when no row is there.
 pub(super) async fn hash(db: &mut Db, table: Table, key: &str) -> Result<Option<String>> {
     let rows = db.all(table.select(), &table.parameters(key)).await?;
-    if rows.is_empty() {
-        return Ok(None);
-    }
+    if rows.is_empty() { Ok(None) } else { hash_of(table, &rows).map(Some) }
+}
+
+/// Adds rows and hashes each as it stands then, which spares asking for them. What was there already is not among them.
+pub(super) async fn insert(
+    tx: &mut Tx,
+    table: Table,
+    insert: &str,
+    rows: &[Value<'_>],
+) -> Result<HashMap<String, String>> {
+    let added = tx.built([insert, " RETURNING ", table.read()].concat(), rows).await?;
+    added.iter().map(|row| Ok((table.key(row)?, hash_of(table, std::slice::from_ref(row))?))).collect()
+}
+
+fn hash_of(table: Table, rows: &[Row]) -> Result<String> {
     let mut text = String::with_capacity(rows.len() * 128);
-    for row in &rows {
+    for row in rows {
         for column in table.columns() {
             append(&mut text, &row.text(column)?);
         }
@@ -187,7 +216,7 @@ pub(super) async fn hash(db: &mut Db, table: Table, key: &str) -> Result<Option<
             append(&mut text, &row.opt_blob(column)?.map(|bytes| hash_hex(&bytes)).unwrap_or_default());
         }
     }
-    Ok(Some(hash_hex(text.as_bytes())))
+    Ok(hash_hex(text.as_bytes()))
 }
 
 /// Length first, so that no two different rows share a text.

@@ -9,7 +9,7 @@ use crate::rows::{NOW, approval, vote};
 use crate::scene::{AT, CUSTOMER, Scene, alter, is_conflict, shows, write};
 
 async fn add(store: &Store, new: Approval) -> bursar_store::Result<()> {
-    write!(store, |tx| approvals::add(tx, &new).await)
+    write!(store, |tx| approvals::add(tx, &[&new]).await.map(|_| ()))
 }
 
 async fn close(store: &Store, to: ApprovalState) -> bursar_store::Result<()> {
@@ -18,7 +18,7 @@ async fn close(store: &Store, to: ApprovalState) -> bursar_store::Result<()> {
 
 async fn cast(store: &Store, vote: Vote) -> bursar_store::Result<()> {
     let keyring = std::sync::Arc::clone(store.keyring());
-    write!(store, |tx| approvals::add_vote(tx, &keyring, &vote, AT).await)
+    write!(store, |tx| approvals::add_vote(tx, &keyring, &vote, AT).await.map(|_| ()))
 }
 
 async fn votes_of(store: &Store) -> Vec<Vote> {

@@ -8,8 +8,8 @@ use serde_json::json;
 
 use crate::scene::{AT, Scene, alter, entropy, is_conflict, write};
 
-async fn append(store: &Store, place: u8) {
-    let record = Record {
+fn record(place: u8) -> Record {
+    Record {
         id: AuditId::from_entropy(entropy(place)),
         at: AT,
         kind: "mode.set",
@@ -17,8 +17,26 @@ async fn append(store: &Store, place: u8) {
         actor: Some("engine".to_owned()),
         data: json!({"place": place}),
         commits: Vec::new(),
-    };
+    }
+}
+
+async fn append(store: &Store, place: u8) {
+    let record = record(place);
     write!(store, |tx| audit::append(tx, record).await).unwrap();
+}
+
+#[tokio::test]
+async fn what_is_appended_together_is_chained_in_that_order() {
+    let scene = Scene::new().await;
+    append(&scene.store, 0).await;
+    let records: Vec<Record> = (1..=70).map(record).collect();
+    write!(scene.store, |tx| audit::append_many(tx, records).await).unwrap();
+    append(&scene.store, 71).await;
+    assert_eq!(seal(&scene.store, 99).await, (72, 72));
+    assert!(verify(&scene.store).await.ok);
+    let chained = audit::after(&mut scene.store.read().await.unwrap(), 0, 99).await.unwrap();
+    let places: Vec<_> = chained.iter().map(|stored| stored.entry.data["place"].clone()).collect();
+    assert_eq!(places, (0..=71).map(|place| json!(place)).collect::<Vec<_>>());
 }
 
 async fn seal(store: &Store, limit: i64) -> (u64, i64) {

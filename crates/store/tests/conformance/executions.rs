@@ -12,7 +12,7 @@ use crate::scene::{AT, Scene, is_conflict, write};
 
 async fn add(store: &Store, new: Intent) -> bursar_store::Result<()> {
     let keyring = std::sync::Arc::clone(store.keyring());
-    write!(store, |tx| executions::add(tx, &keyring, &new, AT).await)
+    write!(store, |tx| executions::add(tx, &keyring, &new, AT).await.map(|_| ()))
 }
 
 async fn mark_sent(store: &Store, seconds: u64) -> bursar_store::Result<()> {

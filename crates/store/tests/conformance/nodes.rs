@@ -25,7 +25,7 @@ async fn another_node(scene: &Scene, node: &str) -> (Store, TempDir) {
 }
 
 async fn claim(store: &Store, limit: i64) -> bursar_store::Result<Vec<Job>> {
-    let claim = Claim { business_now: AT, machine_now: AT, lease_us: LEASE, limit };
+    let claim = Claim { business_now: AT, machine_now: AT, since: None, lease_us: LEASE, limit };
     write!(store, |tx| jobs::claim(tx, claim).await)
 }
 
@@ -208,8 +208,8 @@ async fn what_is_read_inside_a_change_stays_so_until_it_is_made() {
     let scene = Scene::new().await;
     let (keyring, asked) = (scene.keyring(), approval(1));
     write!(scene.store, |tx| {
-        proposals::add(tx, &keyring, &proposal(1), AT).await?;
-        approvals::add(tx, &asked).await
+        proposals::add(tx, &keyring, &[&proposal(1)], AT).await?;
+        approvals::add(tx, &[&asked]).await.map(|_| ())
     })
     .unwrap();
     let (second, _dir) = another_node(&scene, "node-2").await;

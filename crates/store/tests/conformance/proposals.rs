@@ -3,15 +3,16 @@
 use bursar_domain::action::{Action, Mail};
 use bursar_domain::id::ProposalId;
 use bursar_domain::proposal::ProposalState;
+use bursar_store::audit::{self, Table};
 use bursar_store::proposals::{self, Content, Proposal};
-use bursar_store::{Store, budgets, decisions};
+use bursar_store::{Store, approvals, budgets, decisions};
 
-use crate::rows::{NOW, decision, proposal, refund};
+use crate::rows::{NOW, approval, decision, keep_inputs, proposal, refund};
 use crate::scene::{AT, CUSTOMER, LANE, Scene, is_conflict, number, shows, write};
 
 async fn add(store: &Store, new: Proposal) {
     let keyring = std::sync::Arc::clone(store.keyring());
-    write!(store, |tx| proposals::add(tx, &keyring, &new, AT).await).unwrap();
+    write!(store, |tx| proposals::add(tx, &keyring, &[&new], AT).await).unwrap();
 }
 
 async fn advance(store: &Store, from: ProposalState, to: ProposalState) -> bursar_store::Result<()> {
@@ -174,9 +175,9 @@ async fn the_inputs_of_a_decision_are_kept_once_and_come_back_for_replay() {
     let scene = Scene::new().await;
     let keyring = scene.keyring();
     let hashes = write!(scene.store, |tx| {
-        let one = decisions::keep_inputs(tx, &keyring, LANE, CUSTOMER, b"{\"known\":1}", AT).await?;
-        let same = decisions::keep_inputs(tx, &keyring, LANE, CUSTOMER, b"{\"known\":1}", AT).await?;
-        decisions::add(tx, &decision(1, &one)).await?;
+        let one = keep_inputs(tx, &keyring, b"{\"known\":1}").await?;
+        let same = keep_inputs(tx, &keyring, b"{\"known\":1}").await?;
+        decisions::add(tx, &[&decision(1, &one)]).await?;
         Ok((one, same))
     })
     .unwrap();
@@ -188,4 +189,65 @@ async fn the_inputs_of_a_decision_are_kept_once_and_come_back_for_replay() {
         decisions::inputs(&mut db, scene.store.keyring(), LANE, &stored[0].inputs_hash).await.unwrap();
     assert_eq!(inputs.as_deref(), Some(&b"{\"known\":1}"[..]));
     assert!(decisions::inputs(&mut db, scene.store.keyring(), LANE, "other").await.unwrap().is_none());
+}
+
+/// More than one statement holds.
+const MANY: u8 = 70;
+
+#[tokio::test]
+async fn many_rows_at_once_come_with_what_commits_to_each() {
+    let scene = Scene::new().await;
+    let keyring = scene.keyring();
+    let made: Vec<_> = (0..MANY)
+        .map(|number| {
+            let action = refund(&format!("ch_{number}"), i64::from(number) + 1);
+            let new = proposal(number);
+            (Proposal { content: Content { action, ..new.content }, ..new }, approval(number))
+        })
+        .collect();
+    let (wanted, commits) = write!(scene.store, |tx| {
+        let proposed: Vec<&Proposal> = made.iter().map(|(proposal, _)| proposal).collect();
+        let asked: Vec<_> = made.iter().map(|(_, approval)| approval).collect();
+        let bytes: Vec<Vec<u8>> = (0..MANY).map(|number| vec![number / 2]).collect();
+        let hashes: Vec<String> = bytes.iter().map(|bytes| decisions::inputs_hash(bytes)).collect();
+        let inputs: Vec<_> = bytes
+            .iter()
+            .zip(&hashes)
+            .map(|(bytes, hash)| decisions::Inputs { lane: LANE, subject: CUSTOMER, bytes, hash })
+            .collect();
+        let decided: Vec<_> =
+            hashes.iter().zip(0..).map(|(hash, number): (_, u8)| decision(number, hash)).collect();
+        let mut commits = proposals::add(tx, &keyring, &proposed, AT).await?;
+        commits.extend(approvals::add(tx, &asked).await?);
+        // Of what some share only the first is new.
+        commits.extend(decisions::keep_inputs(tx, &keyring, &inputs, AT).await?);
+        commits.extend(decisions::add(tx, &decided.iter().collect::<Vec<_>>()).await?);
+        let keys = proposed.iter().map(|one| (Table::Proposals, one.id.to_string()));
+        let keys = keys.chain(asked.iter().map(|one| (Table::Approvals, one.id.to_string())));
+        let keys = keys.chain(hashes.iter().map(|hash| (Table::Inputs, format!("{LANE} {hash}"))));
+        let keys = keys.chain(decided.iter().map(|one| (Table::Decisions, one.id.to_string())));
+        Ok((keys.collect::<Vec<_>>(), commits))
+    })
+    .unwrap();
+    assert_eq!(commits.len(), usize::from(MANY) * 4);
+    let mut db = scene.store.read().await.unwrap();
+    for ((table, key), commit) in wanted.into_iter().zip(commits) {
+        assert_eq!(commit, audit::commitment(&mut db, table, &key).await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn of_many_wishes_one_that_is_on_its_way_is_found() {
+    let scene = Scene::new().await;
+    add(&scene.store, proposal(1)).await;
+    let held = refund("ch_1", 64_000);
+    let others: Vec<Action> =
+        (2..=u64::from(MANY)).map(|number| refund(&format!("ch_{number}"), 1)).collect();
+    let mut wanted: Vec<(&str, &Action)> = others.iter().map(|action| (LANE, action)).collect();
+    wanted.push(("acct_2/test", &held));
+    let mut db = scene.store.read().await.unwrap();
+    assert_eq!(proposals::any_unsettled_for(&mut db, &wanted).await.unwrap(), None);
+    wanted.push((LANE, &held));
+    assert_eq!(proposals::any_unsettled_for(&mut db, &wanted).await.unwrap(), Some(proposal(1).id));
+    assert_eq!(proposals::any_unsettled_for(&mut db, &[]).await.unwrap(), None);
 }

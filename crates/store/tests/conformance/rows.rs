@@ -10,13 +10,15 @@ use bursar_domain::proposal::{ProposalState, Rationale};
 use bursar_domain::role::Role;
 use bursar_domain::time::BusinessTime;
 use bursar_domain::verdict::{Requirement, Ruling, Verdict};
+use bursar_store::Tx;
 use bursar_store::approvals::{Approval, Vote};
 use bursar_store::cases::{Case, Details};
-use bursar_store::decisions::NewDecision;
+use bursar_store::decisions::{self, NewDecision};
 use bursar_store::events::NewEvent;
 use bursar_store::executions::Intent;
 use bursar_store::jobs::{Clock, NewJob};
 use bursar_store::proposals::{Content, Proposal};
+use bursar_store::seal::Keyring;
 use bursar_stripe::currency::Currency;
 use bursar_stripe::money::Money;
 use serde_json::json;
@@ -196,4 +198,11 @@ pub fn intent(number: u8) -> Intent {
         intended_at: NOW,
         deadline_at: NOW.plus(std::time::Duration::from_hours(23)),
     }
+}
+
+/// Of the customer; known by the hash that is answered.
+pub async fn keep_inputs(tx: &mut Tx, keyring: &Keyring, bytes: &[u8]) -> bursar_store::Result<String> {
+    let hash = decisions::inputs_hash(bytes);
+    let inputs = decisions::Inputs { lane: LANE, subject: CUSTOMER, bytes, hash: &hash };
+    decisions::keep_inputs(tx, keyring, &[inputs], AT).await.map(|_| hash)
 }

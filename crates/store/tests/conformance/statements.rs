@@ -151,9 +151,18 @@ async fn every_way_to_list_has_its_index() {
         ("FROM audit WHERE seq < $1", "audit_by_seq ("),
         ("FROM tasks WHERE state = 'open' ORDER BY", "tasks_open"),
         ("FROM inputs WHERE lane = $1 AND hash = $2", "(lane=? AND hash=?)"),
-        ("AND due.due_at <= $3\n", "SEARCH due USING INDEX jobs_due (state=? AND clock=? AND due_at<?)"),
-        ("AND due.lane NOT IN", "SEARCH due USING INDEX jobs_due (state=? AND clock=? AND due_at<?)"),
-        ("AND due.lane = $6", "SEARCH due USING INDEX jobs_of_lane (clock=? AND lane=? AND due_at<?)"),
+        (
+            "AND due.due_at >= $6\n",
+            "SEARCH due USING INDEX jobs_due (state=? AND clock=? AND due_at>? AND due_at<?)",
+        ),
+        (
+            "AND due.lane NOT IN",
+            "SEARCH due USING INDEX jobs_due (state=? AND clock=? AND due_at>? AND due_at<?)",
+        ),
+        (
+            "AND due.lane = $7",
+            "SEARCH due USING INDEX jobs_of_lane (clock=? AND lane=? AND due_at>? AND due_at<?)",
+        ),
         ("FROM jobs AS ahead", "jobs_by_key (key=? AND state=?)"),
         ("FROM jobs AS next", "SEARCH next USING INDEX jobs_of_lane (clock=? AND lane>?)"),
         ("FROM jobs AS oldest", "SEARCH oldest USING INDEX jobs_of_lane (clock=? AND lane=?)"),
@@ -193,9 +202,9 @@ async fn a_lane_is_looked_up_past_a_long_line_of_another() {
         let given = if sql.contains("RECURSIVE") {
             sql.replace("$1", "'machine'")
         } else {
-            let texts = [("$2", "'machine'"), ("$5", "'node'"), ("$6", "'acct_2/test'")];
+            let texts = [("$2", "'machine'"), ("$5", "'node'"), ("$7", "'acct_2/test'")];
             let sql = texts.iter().fold(sql.clone(), |sql, (place, text)| sql.replace(place, text));
-            ["$1", "$3", "$4"].iter().fold(sql, |sql, place| sql.replace(place, "2"))
+            ["$1", "$3", "$4", "$6"].iter().fold(sql, |sql, place| sql.replace(place, "2"))
         };
         let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN {given}"))).fetch_all(&mut raw).await.unwrap();
         let plan: Vec<String> = plan.iter().map(|step| step.get(0)).collect();
@@ -248,7 +257,7 @@ fn statements(source: &str) -> Vec<String> {
     let tails: Vec<String> = literals
         .iter()
         .filter(|text| is_tail(text))
-        .map(|text| accented(text).replace("{past}", "$6, $7"))
+        .map(|text| accented(text).replace("{past}", "$7, $8"))
         .collect();
     let heads = literals
         .iter()
@@ -323,7 +332,7 @@ fn whole(text: &str, constants: &BTreeMap<String, String>, tails: &[String]) -> 
         .replace("IN ({})", "IN ($2, $3)")
         .replace("{for_us}", "1")
         .replace("{line}", "{tail}")
-        .replace("{past}", "$6, $7");
+        .replace("{past}", "$7, $8");
     if text.contains("{tail}") {
         assert!(!tails.is_empty(), "no tail for {text}");
         return tails.iter().map(|tail| text.replace("{tail}", tail)).collect();

@@ -10,8 +10,8 @@ use bursar_store::quarantine::NewQuarantined;
 use bursar_store::{Store, approvals, decisions, events, executions, policies, proposals, quarantine};
 use serde_json::json;
 
-use crate::rows::{NOW, approval, decision, event, intent, proposal, vote};
-use crate::scene::{AT, CUSTOMER, LANE, Scene, alter, entropy, write};
+use crate::rows::{NOW, approval, decision, event, intent, keep_inputs, proposal, vote};
+use crate::scene::{AT, LANE, Scene, alter, entropy, write};
 
 /// A row that something was committed about.
 pub struct Recorded {
@@ -71,10 +71,10 @@ pub async fn recorded() -> (Scene, Vec<Recorded>) {
 async fn write_rows(scene: &Scene) -> String {
     let keyring = scene.keyring();
     write!(scene.store, |tx| {
-        let inputs = decisions::keep_inputs(tx, &keyring, LANE, CUSTOMER, b"{}", AT).await?;
-        decisions::add(tx, &decision(1, &inputs)).await?;
-        proposals::add(tx, &keyring, &proposal(1), AT).await?;
-        approvals::add(tx, &approval(1)).await?;
+        let inputs = keep_inputs(tx, &keyring, b"{}").await?;
+        decisions::add(tx, &[&decision(1, &inputs)]).await?;
+        proposals::add(tx, &keyring, &[&proposal(1)], AT).await?;
+        approvals::add(tx, &[&approval(1)]).await?;
         approvals::add_vote(tx, &keyring, &vote(1, 1), AT).await?;
         approvals::close(tx, &approval(1).id, ApprovalState::Met, NOW, "approved").await?;
         executions::add(tx, &keyring, &intent(1), AT).await?;
