@@ -66,6 +66,11 @@ pub(crate) const GOALS: &[Goal] = &[
         run: process::hostile,
     },
     Goal {
+        name: "G25",
+        promise: "a backup that is put back has all that was acknowledged before it, and what was done since is not done again",
+        run: process::backups,
+    },
+    Goal {
         name: "G27",
         promise: "told to end, it ends within ten seconds and loses nothing; told twice, at once",
         run: process::shutdown,

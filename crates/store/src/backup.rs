@@ -59,10 +59,22 @@ pub async fn write(data_dir: &Path, target: &Path) -> Result<Copy> {
             return Err(error);
         }
     };
-    std::fs::rename(&beside, target)
-        .and_then(|()| sync_folder_of(target))
-        .map_err(|error| full(target, &error))?;
+    name_it(&beside, target)?;
     Ok(Copy { path: target.to_owned(), ..made })
+}
+
+/// Gives a whole copy its name, unless somebody else took it meanwhile.
+fn name_it(beside: &Path, target: &Path) -> Result<()> {
+    let named = match std::fs::hard_link(beside, target) {
+        Ok(()) => std::fs::remove_file(beside),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            let _ = std::fs::remove_file(beside);
+            return Err(Error::Conflict(format!("{} is there already", target.display())));
+        }
+        // A file system of one name for each file.
+        Err(_) => std::fs::rename(beside, target),
+    };
+    named.and_then(|()| sync_folder_of(target)).map_err(|error| full(target, &error))
 }
 
 /// `x.db` is written as `x.db.part`.
@@ -138,15 +150,12 @@ impl Restoring {
         }
         std::fs::create_dir(&folder).map_err(failed)?;
         let restoring = Restoring { options: options.clone(), folder: folder.clone(), _lock: lock };
-        let copy = restoring.database();
-        make_private(&copy)?;
-        let copied = std::fs::File::open(file).and_then(|mut from| {
-            let mut to = OpenOptions::new().write(true).open(&copy)?;
-            std::io::copy(&mut from, &mut to)?;
-            to.flush()?;
-            to.sync_all()
-        });
-        copied.map_err(|error| full(file, &error))?;
+        bring(file, &restoring.database())?;
+        // In a copy of a whole data directory the newest of it may still stand in the log.
+        let log = with_ending(file, "-wal");
+        if log.is_file() {
+            bring(&log, &with_ending(&restoring.database(), "-wal"))?;
+        }
         Ok(restoring)
     }
 
@@ -176,6 +185,7 @@ impl Restoring {
     pub async fn finish(self, stamp: &str) -> Result<Option<PathBuf>> {
         gather(&self.database()).await?;
         let path = database_path(&self.options.data_dir);
+        fold(&path).await;
         let aside = path.with_file_name(format!("bursar.db.replaced-{stamp}"));
         let kept = path.exists().then(|| aside.clone());
         let moved = keep_aside(&path, &aside)
@@ -213,22 +223,43 @@ impl Drop for Restoring {
     }
 }
 
+/// Brings the log of a database into it, so that it is whole in the one file. Where it is damaged, or somebody else reads it, it
+/// stays as it is.
+async fn fold(path: &Path) {
+    let Ok(mut db) = sqlite::alone(path).await else { return };
+    let _ = db.first("PRAGMA wal_checkpoint(TRUNCATE)", &[]).await;
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// Copies a file to a new place and onto the disk.
+fn bring(file: &Path, place: &Path) -> Result<()> {
+    make_private(place)?;
+    let copied = File::open(file).and_then(|mut from| {
+        let mut to = OpenOptions::new().write(true).open(place)?;
+        std::io::copy(&mut from, &mut to)?;
+        to.flush()?;
+        to.sync_all()
+    });
+    copied.map_err(|error| full(file, &error))
+}
+
 /// Gives the database and its log another name. What was committed may still stand in the log only, so the two stay
 /// together; and the log goes from its old place before another database comes there, or it would be taken for its own.
 fn keep_aside(path: &Path, aside: &Path) -> std::io::Result<()> {
-    let with = |path: &Path, ending: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(ending);
-        PathBuf::from(name)
-    };
     for ending in ["", "-wal"] {
-        if with(path, ending).exists() {
-            std::fs::hard_link(with(path, ending), with(aside, ending))?;
+        // A log that was folded in is empty.
+        if std::fs::metadata(with_ending(path, ending)).is_ok_and(|file| file.len() > 0) {
+            std::fs::hard_link(with_ending(path, ending), with_ending(aside, ending))?;
         }
     }
     sync_folder_of(path)?;
     for ending in ["-wal", "-shm"] {
-        match std::fs::remove_file(with(path, ending)) {
+        match std::fs::remove_file(with_ending(path, ending)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }

@@ -89,16 +89,27 @@ pub async fn stock_taken(tx: &mut Tx, id: &RestoreId) -> Result<()> {
     tx.execute(sql, params![true, id.as_str()]).await.map(|_| ())
 }
 
-/// What a look at Stripe came to: complete since when, and else why not.
+/// What a look at Stripe came to: complete since when, and else why not. Nothing is kept of one that began before another
+/// copy was put there, or an earlier moment was to be compared from.
 pub async fn looked(
     tx: &mut Tx,
-    id: &RestoreId,
+    seen: &Restore,
     at: i64,
     complete_since: Option<i64>,
     problem: Option<&str>,
 ) -> Result<()> {
-    let sql = "UPDATE restores SET looked_at = $1, complete_since = $2, problem = $3 WHERE id = $4 AND lifted_at IS NULL";
-    tx.execute(sql, params![at, complete_since, problem, id.as_str()]).await.map(|_| ())
+    let sql = "UPDATE restores SET looked_at = $1, complete_since = $2, problem = $3
+               WHERE id = $4 AND lifted_at IS NULL AND stock_taken = $5 AND since_s = $6 AND COALESCE(complete_since, 0) = $7";
+    let row = params![
+        at,
+        complete_since,
+        problem,
+        seen.id.as_str(),
+        seen.stock_taken,
+        seen.since_s,
+        seen.complete_since.unwrap_or(0)
+    ];
+    tx.execute(sql, row).await.map(|_| ())
 }
 
 pub async fn lift(tx: &mut Tx, id: &RestoreId, at: i64, by: &str) -> Result<()> {
@@ -181,6 +192,11 @@ pub async fn lost_in(db: &mut Db, restore: &RestoreId, limit: i64) -> Result<Vec
         "SELECT {LOST} FROM lost_effects WHERE restore_id = $1 ORDER BY happened_s, request_key LIMIT $2"
     );
     db.built(sql, params![restore.as_str(), limit]).await?.iter().map(lost_from_row).collect()
+}
+
+/// How many effects were found lost in a copy.
+pub async fn lost_count(db: &mut Db, restore: &RestoreId) -> Result<i64> {
+    db.number("SELECT COUNT(*) FROM lost_effects WHERE restore_id = $1", params![restore.as_str()]).await
 }
 
 /// What was done to an object that a copy knew nothing of.

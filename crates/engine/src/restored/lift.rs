@@ -1,7 +1,7 @@
 //! How a copy stands, and the act of a person that lets things leave again.
 
 use bursar_domain::actor::Actor;
-use bursar_domain::id::PersonId;
+use bursar_domain::id::{AuditId, PersonId};
 use bursar_domain::role::Role;
 use bursar_domain::time::BusinessTime;
 use bursar_store::audit::{self, Record};
@@ -44,7 +44,8 @@ pub struct Restored {
     pub events_waiting: i64,
     /// Of what the copy holds, that which may have been carried out and which nobody can tell yet.
     pub in_doubt: i64,
-    /// What happened at Stripe that the copy knows nothing of.
+    /// What happened at Stripe that the copy knows nothing of: how much, and the oldest thousand.
+    pub lost_count: i64,
     pub lost: Vec<Lost>,
 }
 
@@ -66,42 +67,37 @@ impl Engine {
 
     /// Lets things leave again: an audited act of a controller.
     pub async fn lift_restored(&self, lift: Lift) -> Result<()> {
-        let mut db = self.inner.store.read().await?;
-        let restore = restores::open(&mut db).await?.ok_or_else(|| Error::Conflict {
-            code: "nothing_held",
-            message: "the database is no restored copy, or was cleared already; nothing was changed"
-                .to_owned(),
-        })?;
-        let stands = told(&mut db, restore.clone()).await?;
-        drop(db);
-        if !lift.although_incomplete {
-            complete(&stands)?;
-        }
-        let actor = Actor::Person { id: lift.person.clone(), name: lift.name.clone() };
-        let record = Record {
-            id: self.audit_id(),
-            at: self.inner.clocks.machine().micros(),
-            kind: "restore.lifted",
-            lane: None,
-            actor: Some(actor.key()),
-            data: json!({"restore": restore.id.as_str(), "complete": stands.ready, "lost": stands.lost.len(),
-                "in_doubt": stands.in_doubt}),
-            commits: Vec::new(),
-        };
-        self.inner
-            .store
-            .write(move |tx| {
-                async move {
-                    may(tx, &lift).await?;
-                    restores::lift(tx, &restore.id, record.at, &actor.key()).await?;
-                    Ok::<_, Error>(audit::append(tx, record).await?)
-                }
-                .boxed()
-            })
-            .await?;
+        let (id, at) = (self.audit_id(), self.inner.clocks.machine().micros());
+        self.inner.store.write(move |tx| async move { lifted(tx, &lift, (id, at)).await }.boxed()).await?;
         self.inner.work.notify_one();
         Ok(())
     }
+}
+
+/// Asked where it is written: another copy may be noticed between a look and a word.
+async fn lifted(tx: &mut Tx, lift: &Lift, (id, at): (AuditId, i64)) -> Result<()> {
+    may(tx, lift).await?;
+    let restore = restores::open(tx).await?.ok_or_else(|| Error::Conflict {
+        code: "nothing_held",
+        message: "the database is no restored copy, or was cleared already; nothing was changed".to_owned(),
+    })?;
+    let stands = told(tx, restore.clone()).await?;
+    if !lift.although_incomplete {
+        complete(&stands)?;
+    }
+    let actor = Actor::Person { id: lift.person.clone(), name: lift.name.clone() };
+    let record = Record {
+        id,
+        at,
+        kind: "restore.lifted",
+        lane: None,
+        actor: Some(actor.key()),
+        data: json!({"restore": restore.id.as_str(), "complete": stands.ready, "lost": stands.lost_count,
+            "in_doubt": stands.in_doubt}),
+        commits: Vec::new(),
+    };
+    restores::lift(tx, &restore.id, at, &actor.key()).await?;
+    Ok(audit::append(tx, record).await?)
 }
 
 /// The copy that nobody has cleared yet, where the database is one.
@@ -124,6 +120,7 @@ async fn told(db: &mut Db, restore: Restore) -> Result<Restored> {
         ready: is_ready(&restore),
         events_waiting: jobs::events_waiting(db).await?,
         in_doubt: proposals::in_doubt_because(db, CODE).await?,
+        lost_count: restores::lost_count(db, &restore.id).await?,
         lost: restores::lost_in(db, &restore.id, LOST_SHOWN).await?,
         problem: restore.problem,
         why: restore.why,

@@ -8,10 +8,12 @@ use bursar_domain::execution::ExecutionState;
 use bursar_domain::proposal::ProposalState;
 use bursar_domain::role::Role;
 use bursar_engine::{Error, FailPoint, Lift};
+use bursar_fake_stripe::gate::Harm;
 use bursar_store::anchor;
 
 use crate::letters::{Post, letter_about};
 use crate::scene::{Scene, Who, Wish};
+use crate::sellers::platform;
 
 /// Waits until the anchor names an entry behind which nothing else is recorded.
 async fn anchored(scene: &Scene) {
@@ -194,6 +196,27 @@ async fn while_stripe_does_not_answer_a_copy_stays_held() {
     scene.engine().lift_restored(although).await.unwrap();
     let lifted = &scene.audited("restore.lifted").await[0];
     assert_eq!(lifted["data"]["complete"], false, "the audit says that it was not complete");
+}
+
+#[tokio::test]
+async fn an_account_that_cannot_be_asked_keeps_no_other_from_being_compared() {
+    let (mut scene, one, other) = platform(Wish::default()).await;
+    let copy = scene.keep_copy().await;
+    for account in [None, Some(one.as_str()), Some(other.as_str())] {
+        let asked = scene.ask(&scene.stage.charge_on(account, 20_000), 8_000).await.unwrap();
+        scene.live_until(&asked.proposal, ProposalState::Done).await;
+    }
+    anchored(&scene).await;
+    // Whichever is asked first.
+    scene.stage.gate.harm("GET", "/v1/events", 1, Harm::answer(403, "{}"));
+    scene.put_back(&copy).await;
+    let looked = async || scene.engine().restored().await.unwrap().is_some_and(|r| r.looked_at.is_some());
+    scene.until("it was looked at", looked).await;
+    let restored = scene.engine().restored().await.unwrap().unwrap();
+    assert!(restored.problem.is_some(), "{restored:?}");
+    assert_eq!((restored.lost.len(), restored.lost_count), (2, 2), "{restored:?}");
+    compared(&scene).await;
+    assert_eq!(scene.engine().restored().await.unwrap().unwrap().lost_count, 3);
 }
 
 #[tokio::test]

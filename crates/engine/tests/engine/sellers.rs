@@ -13,7 +13,7 @@ use crate::stage::Stage;
 use bursar_fake_stripe::gate::Harm;
 
 /// A platform with two sellers.
-async fn platform(wish: Wish) -> (Scene, String, String) {
+pub(crate) async fn platform(wish: Wish) -> (Scene, String, String) {
     let stage = Stage::new().await;
     let mut sellers = Vec::new();
     for _ in 0..2 {

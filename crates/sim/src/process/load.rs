@@ -1,6 +1,7 @@
 //! Events and requests, as Stripe and people send them: whoever gets no good answer tries the same thing again.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -61,11 +62,12 @@ pub(super) struct Load {
 }
 
 impl Load {
-    pub(super) fn start(target: &Target, senders: u64, seed: u64) -> Self {
+    /// `senders` are numbers, which nobody else of the site has.
+    pub(super) fn start(target: &Target, senders: Range<u64>, seed: u64) -> Self {
         let (wanted, told) = watch::channel(Wanted::Work);
         let (heard, busy) = (Arc::<Mutex<Heard>>::default(), Arc::<AtomicUsize>::default());
         let mut tasks = JoinSet::new();
-        for number in 0..senders {
+        for number in senders {
             let draw = Draw::new(seed, "load", number);
             let sender = Sender {
                 number,

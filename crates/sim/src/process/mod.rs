@@ -4,6 +4,7 @@
 //! What is random comes from the seed. When things happen depends on the machine too: a seed names a kind of run, and a
 //! run that fails is kept as its folder.
 
+mod backups;
 mod by_hand;
 mod disk;
 mod draw;
@@ -22,6 +23,7 @@ mod site;
 mod survivors;
 mod zombies;
 
+pub(crate) use backups::run as backups;
 pub(crate) use disk::run as disk;
 pub(crate) use hostile::run as hostile;
 pub(crate) use kills::run as kills;

@@ -1,6 +1,6 @@
 //! Databases on the server for tests, made and dropped with its own programs: only the store speaks SQL.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::Context as _;
@@ -42,10 +42,32 @@ impl Scratch {
         Ok(())
     }
 
+    /// A copy of one moment.
+    pub(super) async fn dump(&self, copy: &Path) -> anyhow::Result<()> {
+        let mut dump = Command::new(programs()?.join("pg_dump"));
+        dump.arg("--format=custom").arg("--file").arg(copy).arg(self.url());
+        succeeds(dump).await
+    }
+
+    /// Puts a copy in the place of the database, of which nothing stays.
+    pub(super) async fn put_back(&self, copy: &Path) -> anyhow::Result<()> {
+        self.tell(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).await?;
+        self.tell(&format!("CREATE DATABASE {}", self.name)).await?;
+        let mut restore = Command::new(programs()?.join("pg_restore"));
+        restore.args(["--exit-on-error", "--single-transaction", "--dbname"]).arg(self.url()).arg(copy);
+        succeeds(restore).await
+    }
+
     /// Nothing of it is needed any more.
     pub(super) async fn drop(self) -> anyhow::Result<()> {
         self.tell(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name)).await
     }
+}
+
+async fn succeeds(mut command: Command) -> anyhow::Result<()> {
+    let output = command.output().await.with_context(|| format!("{command:?}"))?;
+    anyhow::ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
 }
 
 /// The folder of the newest server's programs.

@@ -43,10 +43,18 @@ fn command(bursar: &Path, folder: &Path) -> Command {
 
 /// Runs a command to its end and gives its document.
 pub(super) async fn document(bursar: &Path, folder: &Path, line: &str) -> anyhow::Result<Value> {
+    let (code, document) = said(bursar, folder, line).await?;
+    anyhow::ensure!(code == 0, "bursar {line} ended with {code}: {document}");
+    Ok(document)
+}
+
+/// The same for one that may end otherwise, with its exit code.
+pub(super) async fn said(bursar: &Path, folder: &Path, line: &str) -> anyhow::Result<(i32, Value)> {
     let output = command(bursar, folder).args(line.split_whitespace()).output().await?;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    anyhow::ensure!(output.status.success(), "bursar {line}: {said}");
-    serde_json::from_slice(&output.stdout).with_context(|| format!("bursar {line} said no JSON"))
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    let code = output.status.code().with_context(|| format!("bursar {line} was killed: {complaint}"))?;
+    let document = serde_json::from_slice(&output.stdout);
+    Ok((code, document.with_context(|| format!("bursar {line} said no JSON: {complaint}"))?))
 }
 
 impl Start {

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::load::{Load, Target};
 use super::people::People;
 use super::postgres::Scratch;
-use super::program::{Program, Start, document};
+use super::program::{Program, Start, document, said};
 use crate::checker::{Breach, Evidence};
 use crate::goals::Run;
 
@@ -226,7 +226,12 @@ fn target(stripe: &FakeStripe, tokens: (String, String), nodes: Vec<String>) -> 
 /// Living and dying.
 impl Site {
     pub(super) fn load(&self, senders: u64, seed: u64) -> Load {
-        Load::start(&self.target, senders, seed)
+        self.load_from(0, senders, seed)
+    }
+
+    /// Senders whose events and requests are no others', numbered from `first`.
+    pub(super) fn load_from(&self, first: u64, senders: u64, seed: u64) -> Load {
+        Load::start(&self.target, first..first + senders, seed)
     }
 
     /// Starts it and says how long it took to be ready.
@@ -300,6 +305,33 @@ impl Site {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.program(0)?.id()?))?;
         let value = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
         Ok(value.context("no such field")?.trim().trim_end_matches(" kB").parse()?)
+    }
+}
+
+/// For those who use the command line.
+impl Site {
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(super) fn database(&self) -> Option<&Scratch> {
+        self.database.as_ref()
+    }
+
+    /// Of the first account.
+    pub(super) fn lane(&self) -> String {
+        lane(&self.stripe)
+    }
+
+    /// The controller's token.
+    pub(super) fn controller(&self) -> &str {
+        &self.target.tokens.1
+    }
+
+    /// What a command about the first node's installation says, and its exit code.
+    pub(super) async fn bursar_says(&self, line: &str) -> anyhow::Result<(i32, Value)> {
+        let line = format!("{line} --json --config bursar.toml --data-dir {}", self.data_dir().display());
+        said(&self.nodes[0].start.bursar, self.folder.path(), &line).await
     }
 }
 

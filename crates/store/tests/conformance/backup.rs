@@ -1,6 +1,7 @@
 //! A copy made while changes are made is one moment, whole, with everything that was acknowledged before it began; and one
 //! that is put back writes over nothing.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
@@ -85,16 +86,50 @@ async fn a_copy_is_put_back_beside_what_was_there() {
     let store = open(&dir, "node-2").await.unwrap();
     assert_eq!(audit::head(&mut store.read().await.unwrap()).await.unwrap().0, 1);
     drop(store);
-    // What was there is whole, its log included.
-    std::fs::create_dir(dir.path().join("old")).unwrap();
-    for ending in ["", "-wal"] {
-        let name = |path: &std::path::Path| std::path::PathBuf::from(format!("{}{ending}", path.display()));
-        if name(&kept).exists() {
-            std::fs::rename(name(&kept), name(&database_path(&dir.path().join("old")))).unwrap();
-        }
-    }
-    let old = backup::examine(&database_path(&dir.path().join("old"))).await.unwrap();
+    // What was there is whole in the one file.
+    assert!(!with_log(&kept).exists());
+    let old = backup::examine(&kept).await.unwrap();
     assert_eq!((old.audit.entries, old.problems.as_slice()), (2, [].as_slice()));
+}
+
+/// A file's write-ahead log.
+fn with_log(path: &Path) -> PathBuf {
+    PathBuf::from(format!("{}-wal", path.display()))
+}
+
+/// A picture of the data directory in which the newest change stands in the log only.
+async fn picture(scene: &Scene) -> PathBuf {
+    let (database, folder) = (database_path(scene.dir.path()), scene.dir.path().join("picture"));
+    std::fs::create_dir(&folder).unwrap();
+    for file in [database.clone(), with_log(&database)] {
+        std::fs::copy(&file, folder.join(file.file_name().unwrap())).unwrap();
+    }
+    database_path(&folder)
+}
+
+#[tokio::test]
+async fn what_stands_in_the_log_only_is_put_back_too_and_kept_too() {
+    let scene = Scene::new().await;
+    change(&scene.store, 1).await;
+    change(&scene.store, 2).await;
+    let picture = picture(&scene).await;
+    let Scene { store, dir } = scene;
+    drop(store);
+    // As after a kill: what is there has a log as well.
+    for (from, to) in [
+        (picture.clone(), database_path(dir.path())),
+        (with_log(&picture), with_log(&database_path(dir.path()))),
+    ] {
+        std::fs::copy(from, to).unwrap();
+    }
+    let restoring = Restoring::begin(&dir.options("node-2"), &picture).unwrap();
+    assert_eq!(restoring.examine().await.unwrap().audit.entries, 2);
+    let kept = restoring.finish("now").await.unwrap().unwrap();
+    // The end could have come between keeping what was there and putting the copy there: then the file by itself was all there is.
+    assert!(!with_log(&kept).exists(), "all of it is in the one file before anything is moved");
+    assert_eq!(backup::examine(&kept).await.unwrap().audit.entries, 2);
+    let store = open(&dir, "node-2").await.unwrap();
+    assert_eq!(audit::head(&mut store.read().await.unwrap()).await.unwrap().0, 2);
 }
 
 #[tokio::test]

@@ -83,8 +83,14 @@ fn show(session: &Session, stands: &Value) -> Result<(), Failure> {
 }
 
 fn text_of_count(stands: &Value) -> String {
-    let count = stands["lost"].as_array().map_or(0, Vec::len);
-    if count == 0 { "nothing".to_owned() } else { format!("{count} that happened at Stripe, listed below") }
+    let shown = stands["lost"].as_array().map_or(0, Vec::len);
+    match stands["lost_count"].as_u64().unwrap_or(shown as u64) {
+        0 => "nothing".to_owned(),
+        count if count > shown as u64 => {
+            format!("{count} that happened at Stripe, the oldest {shown} listed below")
+        }
+        count => format!("{count} that happened at Stripe, listed below"),
+    }
 }
 
 /// What happened under our keys that the copy knows nothing of.
@@ -153,6 +159,8 @@ mod tests {
             "object_kind": "refund", "object_id": "re_1", "target": "ch_1", "amount": 64_000, "currency": "usd",
             "happened_s": 1_795_269_725}]});
         assert_eq!(text_of_count(&stands), "1 that happened at Stripe, listed below");
+        let more = json!({"lost": stands["lost"], "lost_count": 1_234});
+        assert_eq!(text_of_count(&more), "1234 that happened at Stripe, the oldest 1 listed below");
         let told = lost(&stands, false).for_programs();
         assert_eq!(told, "2026-11-21T14:02:05Z\tre_1\tch_1\t640.00 USD\tprop_1\tacct_1/test");
     }

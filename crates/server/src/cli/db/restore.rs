@@ -156,6 +156,6 @@ fn held(error: &bursar_engine::Error) -> Failure {
 fn own_tools(url: &PostgresUrl) -> Failure {
     Failure::new(Code::OwnTools, "the data lies in PostgreSQL, which restores its own backups")
         .note("effect", "nothing was restored")
-        .note("restore", format!("pg_restore --clean --if-exists --dbname='{}' bursar.dump", url.url))
-        .help("stop every node, restore, then before they start: bursar db restore --in-place")
+        .note("restore", format!("pg_restore --exit-on-error --single-transaction --dbname='{}' bursar.dump", url.url))
+        .help("stop every node, restore into a new, empty database, then before they start: bursar db restore --in-place")
 }
