@@ -98,7 +98,7 @@ fn with_log(path: &Path) -> PathBuf {
 }
 
 /// A picture of the data directory in which the newest change stands in the log only.
-async fn picture(scene: &Scene) -> PathBuf {
+fn picture(scene: &Scene) -> PathBuf {
     let (database, folder) = (database_path(scene.dir.path()), scene.dir.path().join("picture"));
     std::fs::create_dir(&folder).unwrap();
     for file in [database.clone(), with_log(&database)] {
@@ -112,7 +112,7 @@ async fn what_stands_in_the_log_only_is_put_back_too_and_kept_too() {
     let scene = Scene::new().await;
     change(&scene.store, 1).await;
     change(&scene.store, 2).await;
-    let picture = picture(&scene).await;
+    let picture = picture(&scene);
     let Scene { store, dir } = scene;
     drop(store);
     // As after a kill: what is there has a log as well.
