@@ -37,7 +37,7 @@ use crate::checker::{Breach, Evidence};
 /// 21 November 2026, 00:00 UTC.
 pub(super) const NOW_S: i64 = 1_795_219_200;
 /// How long anything may take that is not asked to stand still.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// A step of the wall clock while the end is waited for, and how many there are at most: some days.
 const STEP: Duration = Duration::from_secs(40);
 const STEPS_MAX: usize = 200;
@@ -183,7 +183,9 @@ impl World {
                 let entropy = Entropy::from_seed(seed);
                 match Engine::open_drawing(settings.clone(), clocks.clone(), entropy).await {
                     // The one before has not let go of it yet.
-                    Err(Error::Store(bursar_store::Error::InUse(_))) => tokio::task::yield_now().await,
+                    Err(Error::Store(bursar_store::Error::InUse(_))) => {
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                    }
                     opened => break opened?,
                 }
             };
