@@ -377,7 +377,7 @@ pub async fn finish_many(tx: &mut Tx, jobs: &[&Job]) -> Result<()> {
             values(chunk.len(), 2)
         );
         let gone = tx.built(sql, &names).await?;
-        if gone.len() != chunk.len() {
+        if gone.len() != chunk.len() && !planted(Bug::NoFence) {
             return Err(Error::Fenced(format!("one of {} jobs", chunk.len())));
         }
     }
