@@ -102,9 +102,13 @@ async fn live(run: &Run, site: &mut Site, after: usize, seen: &mut Seen) -> anyh
     acknowledged.extend(later.acknowledged);
     answered.extend(later.answered);
     let (more, _) = site.judged(&acknowledged, &answered, PATIENCE).await?;
-    // What the copy forgot nobody intended, as far as it knows; it is found, and named.
+    // What the copy forgot nobody intended, as far as it knows, or nobody voted for; it is found, and named.
+    let found_again = found_again(site).await?;
     let forgotten = |breach: &Breach| {
-        breach.what.contains("nobody intended it") && seen.lost.iter().any(|key| breach.what.contains(key))
+        let intended = breach.what.contains("nobody intended it");
+        let voted = breach.what.ends_with(": executed on ask");
+        intended && seen.lost.iter().any(|key| breach.what.contains(key))
+            || voted && found_again.iter().any(|proposal| breach.what.starts_with(proposal))
     };
     found.extend(more.into_iter().filter(|breach| !forgotten(breach)));
     Ok(found)
@@ -185,6 +189,16 @@ async fn lost(site: &Site) -> anyhow::Result<BTreeSet<String>> {
     let restore = restores::open(&mut db).await?.context("nothing is held")?;
     let lost = restores::lost_in(&mut db, &restore.id, i64::MAX).await?;
     Ok(lost.into_iter().map(|lost| lost.request_key).collect())
+}
+
+/// Proposals of which the copy held no intent, and whose effect was found at Stripe.
+async fn found_again(site: &Site) -> anyhow::Result<BTreeSet<String>> {
+    let store = site.look().await?;
+    let entries = audit::after(&mut store.read().await?, 0, i64::MAX).await?;
+    let intents =
+        entries.into_iter().map(|stored| stored.entry).filter(|entry| entry.kind == "execution.intended");
+    let found = intents.filter(|entry| entry.data["by"].is_string());
+    Ok(found.filter_map(|entry| entry.data["proposal"].as_str().map(str::to_owned)).collect())
 }
 
 /// As the guide has it.
