@@ -20,3 +20,20 @@ impl Engine {
         Ok(audit::verify_against(&mut self.inner.store.read().await?, anchor.as_ref()).await?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::Error;
+    use crate::still::Still;
+
+    #[tokio::test]
+    async fn the_audit_is_checked_by_one_at_a_time() {
+        let still = Still::open().await;
+        let under_way = still.engine.inner.verifying.lock().await;
+        let second = still.engine.verify_audit().await;
+        assert!(matches!(second, Err(Error::Unavailable { .. })), "{second:?}");
+        drop(under_way);
+        assert!(still.engine.verify_audit().await.unwrap().ok, "and by the next when the first is done");
+        assert!(still.engine.inner.verifying.try_lock().is_ok(), "which holds up nobody after that");
+    }
+}

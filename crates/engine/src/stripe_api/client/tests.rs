@@ -112,3 +112,28 @@ async fn a_card_number_in_a_text_of_stripes_is_seen_by_nobody() {
     assert_eq!(read["description"], "card **** **** **** 1111");
     answering.await.unwrap();
 }
+
+/// Answers one connection with a 429 that says when to come again.
+fn limit(listener: &TcpListener, after: &str) {
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut request = [0; 4_096];
+    assert!(stream.read(&mut request).unwrap() > 0);
+    let head = format!("HTTP/1.1 429 Slow down\r\nretry-after: {after}\r\nconnection: close\r\n");
+    stream.write_all(format!("{head}content-length: 2\r\n\r\n{{}}").as_bytes()).unwrap();
+}
+
+/// At once would be many times a second, with every worker.
+#[tokio::test(start_paused = true)]
+async fn who_is_told_to_slow_down_is_slow_for_a_second_whatever_stripe_says() {
+    for (after, seconds) in [("0", 1), ("-5", 1), ("soon", 1), ("3", 3)] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = client("http", listener.local_addr().unwrap());
+        let limiting = tokio::task::spawn_blocking(move || limit(&listener, after));
+        let (sent, told) = (send(&client), limiting);
+        assert_eq!(sent.await.unwrap().status, 429);
+        told.await.unwrap();
+        let told_at = tokio::time::Instant::now();
+        client.turn().await.unwrap();
+        assert_eq!(told_at.elapsed().as_secs(), seconds, "retry-after: {after}");
+    }
+}
