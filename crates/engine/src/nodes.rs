@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
+use bursar_store::open::Standing;
 use bursar_store::{Database, nodes};
 use futures_util::FutureExt as _;
 
@@ -93,25 +94,61 @@ async fn beat(engine: &Engine) -> Result<()> {
     // fence tokens are outdated and nothing that it still does is kept. Its duties are free a little earlier.
     let silence = engine.inner.settings.node_silence;
     let (held, silence) = (micros(silence * 3 / 4), micros(silence));
-    let (ours, buried) = engine
+    let store = engine.inner.store.clone();
+    let (ours, buried, standing) = engine
         .inner
         .store
         .write(move |tx| {
             async move {
+                let standing = store.standing(tx).await?;
+                if matches!(standing, Standing::Changed { .. }) {
+                    return Ok((Vec::new(), 0, standing));
+                }
                 nodes::beat(tx, env!("CARGO_PKG_VERSION")).await?;
                 let buried = nodes::bury_silent(tx, silence).await?;
-                Ok((nodes::hold(tx, &wanted, held).await?, buried))
+                Ok((nodes::hold(tx, &wanted, held).await?, buried, standing))
             }
             .boxed()
         })
         .await
         .map_err(store_error)?;
     engine.inner.duties.hold(ours);
+    engine.note_standing(standing);
     if buried > 0 {
         tracing::warn!(buried, "took up what nodes left that were not heard of any more");
         engine.inner.work.notify_one();
     }
     Ok(())
+}
+
+impl Engine {
+    /// A newer version may have brought the tables further while this one works.
+    fn note_standing(&self, now: Standing) {
+        let before = self.inner.standing.send_replace(now);
+        match now {
+            Standing::Added { found } if before != now => {
+                tracing::warn!(
+                    found,
+                    "a newer version has brought the tables up to date: this node goes on, and once it has ended only the newer one starts"
+                );
+            }
+            Standing::Changed { found } if before != now => {
+                tracing::error!(found, "a newer version has changed the tables: this node ends now");
+                self.give_up();
+            }
+            _ => {}
+        }
+    }
+
+    /// Waits until this version must not go on, and says why. Nothing is to be written by it any more.
+    pub async fn outdated(&self) -> String {
+        let mut standing = self.inner.standing.subscribe();
+        let changed = |standing: &Standing| matches!(standing, Standing::Changed { .. });
+        // The sender lives as long as the engine does.
+        let found = standing.wait_for(changed).await.map(|standing| *standing);
+        let Ok(Standing::Changed { found }) = found else { return std::future::pending().await };
+        format!("a newer version has changed the tables (migration {found}) while this node was not heard of")
+    }
 }
 
 /// Others need not wait for what this node held.

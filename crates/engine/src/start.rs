@@ -8,6 +8,7 @@ use bursar_domain::id::AuditId;
 use bursar_policy::PolicySet;
 use bursar_store::fail_point::FailPoint;
 use bursar_store::installation::{self, Installation};
+use bursar_store::open::Standing;
 use bursar_store::{Database, Store, audit, jobs, policies};
 use futures_util::FutureExt as _;
 use tokio::sync::{Notify, broadcast, watch};
@@ -58,6 +59,8 @@ pub(crate) struct Inner {
     pub(crate) work: Notify,
     /// Rung when history was asked for.
     pub(crate) history_asked: Notify,
+    /// How the tables stand to this version, as last seen.
+    pub(crate) standing: watch::Sender<Standing>,
     stop: watch::Sender<bool>,
     tasks: tokio::sync::Mutex<JoinSet<()>>,
 }
@@ -100,6 +103,7 @@ impl Engine {
             verifying: tokio::sync::Mutex::default(),
             work: Notify::new(),
             history_asked: Notify::new(),
+            standing: watch::channel(Standing::Known).0,
             stop: watch::channel(false).0,
             tasks: tokio::sync::Mutex::default(),
         });
@@ -172,6 +176,12 @@ impl Engine {
         }
         crate::restored::settle_anchor(self).await;
         crate::nodes::leave(self).await;
+    }
+
+    /// Stops in the middle of everything, as a kill would: nothing more is written.
+    pub(crate) fn give_up(&self) {
+        self.inner.stop.send_replace(true);
+        self.inner.work.notify_waiters();
     }
 
     pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
@@ -415,13 +425,12 @@ async fn seal_forever(engine: Engine) {
             Ok(_) => seal_once(&engine).await,
             Err(error) => Err(error),
         };
-        let more = sealed.as_ref().is_ok_and(|sealed| *sealed == SEAL_BATCH.unsigned_abs());
         match sealed {
             Ok(sealed) => metrics::counter!("bursar_audit_entries_sealed_total").increment(sealed),
             Err(error) => tracing::error!(%error, "the audit could not be sealed; trying again"),
         }
         tokio::select! {
-            () = tokio::time::sleep(if more { Duration::ZERO } else { SEAL_EVERY }) => {}
+            () = tokio::time::sleep(SEAL_EVERY) => {}
             _ = stopping.changed() => return,
         }
     }

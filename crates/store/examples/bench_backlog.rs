@@ -221,10 +221,7 @@ impl Line {
 
     fn filling(&self, state: &str, first: u64, count: u64) -> String {
         let (series, random) = match self.own {
-            Some(_) => (
-                "SELECT generate_series(CAST({first} AS BIGINT), {last}) AS number",
-                "md5(number::text || 'bench')",
-            ),
+            Some(_) => ("SELECT generate_series({first}, {last}) AS number", "md5(number::text || 'bench')"),
             None => (
                 "SELECT {first} AS number UNION ALL SELECT number + 1 FROM numbers WHERE number < {last}",
                 "hex(randomblob(16))",

@@ -99,7 +99,7 @@ fn make_private(path: &Path) -> Result<()> {
 pub async fn examine(path: &Path) -> Result<Copy> {
     let (bytes, sha256) = sum(path).map_err(|error| full(path, &error))?;
     let mut db = sqlite::alone(path).await?;
-    let migrations = migrate::all(&mut db).await?;
+    let migrations = migrate::all(&mut db, crate::open::Schema::default()).await?;
     let mut checked = check::database(&mut db, migrations, None).await?;
     checked.problems.retain(|problem| problem.what != "schema");
     let installation = installation::get(&mut db).await?.map(|known| known.id);

@@ -100,6 +100,8 @@ const PATIENCE: Duration = Duration::from_secs(35);
 /// A change waits for locks for five seconds at most. When the other end of a connection is gone and nobody could tell us,
 /// every writer finds out by this alone, so it is also how long nothing is acknowledged then.
 const WRITER_PATIENCE: Duration = Duration::from_secs(6);
+/// A migration takes as long as it takes: this is only for a server that will never answer.
+const MIGRATION_PATIENCE: Duration = Duration::from_secs(86_400);
 /// An idle connection answers within this, or is not used.
 pub(crate) const IDLE_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -266,6 +268,15 @@ impl Db {
         }
     }
 
+    /// Whether there is such a table.
+    pub(crate) async fn has_table(&mut self, name: &str) -> Result<bool> {
+        let sql = match self.database() {
+            Database::Sqlite => "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = $1",
+            Database::Postgres => "SELECT CAST(COUNT(to_regclass($1)) AS BIGINT)",
+        };
+        Ok(self.number(sql, &[Value::from(name)]).await? > 0)
+    }
+
     /// Begins to read everything at one moment; `ROLLBACK` ends it.
     pub(crate) async fn begin_reading(&mut self) -> Result<()> {
         self.command(match self.database() {
@@ -307,6 +318,15 @@ impl Tx {
     /// From now on it waits as long as a change may take, and no longer.
     pub(crate) fn hurry(&mut self) {
         self.db.patience = WRITER_PATIENCE;
+    }
+
+    /// From now on it waits as long as a migration may take; answers how long it waited so far.
+    pub(crate) fn unhurried(&mut self) -> Duration {
+        std::mem::replace(&mut self.db.patience, MIGRATION_PATIENCE)
+    }
+
+    pub(crate) fn hurry_as(&mut self, before: Duration) {
+        self.db.patience = before;
     }
 
     /// The process this is, as leases name it.

@@ -63,8 +63,17 @@ pub enum Error {
     /// Another process owns the data directory.
     #[error("{0} is in use by another bursar process")]
     InUse(String),
-    #[error("the store was written by a newer version ({found}); this one knows {known}")]
+    /// The tables went further than this version knows. Nothing was changed.
+    #[error(
+        "a newer version has brought the tables up to date (migration {found}; this version knows {known})"
+    )]
     Newer { found: i64, known: i64 },
+    /// A migration that needs to be alone. Nothing was changed.
+    #[error("migration {number} ({name}) cannot be made while other nodes run: {nodes}")]
+    OthersRun { number: i64, name: &'static str, nodes: String },
+    /// There is no installation here yet; the next start makes it.
+    #[error("the first start in {0} ended before there was anything to read")]
+    Unfinished(String),
     #[error("the store is closing")]
     Closing,
     #[error("database: {0}")]

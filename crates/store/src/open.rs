@@ -19,7 +19,7 @@ use crate::seal::Keyring;
 use crate::writer::{self, Typed, Unit};
 use crate::{Error, Result};
 
-pub use migrate::{Migration, MigrationState};
+pub use migrate::{Beside, Migration, MigrationState, Schema, Script, Standing};
 pub(crate) use postgres::acquire;
 pub use sqlite::database_path;
 
@@ -39,13 +39,24 @@ pub struct Options {
     pub master_key: Option<MasterKey>,
     /// The file that remembers where the audit chain had come to; nothing to keep it in the data directory.
     pub anchor: Option<PathBuf>,
+    /// What this version knows of the tables. Tests and the proof are other versions.
+    #[doc(hidden)]
+    pub schema: Schema,
 }
 
 impl Options {
     /// `SQLite` in a data directory that no other process uses.
     pub fn sqlite(data_dir: impl Into<PathBuf>, node: impl Into<String>) -> Self {
         let (data_dir, node) = (data_dir.into(), node.into());
-        Self { data_dir, node, readers: 8, postgres: None, master_key: None, anchor: None }
+        Self {
+            data_dir,
+            node,
+            readers: 8,
+            postgres: None,
+            master_key: None,
+            anchor: None,
+            schema: Schema::default(),
+        }
     }
 
     /// Where the anchor lies.
@@ -80,19 +91,20 @@ pub struct Store {
     predecessor: Option<Arc<str>>,
     data_dir: Arc<Path>,
     anchor: Arc<Path>,
+    schema: Schema,
     fail_points: Arc<FailPoints>,
     // Held as long as any handle lives.
     _lock: Option<Arc<File>>,
 }
 
 #[derive(Clone)]
-enum Readers {
+pub(crate) enum Readers {
     Sqlite(Pool<Sqlite>),
     Postgres(Pool<Postgres>),
 }
 
 impl Readers {
-    async fn get(&self) -> Result<Db> {
+    pub(crate) async fn get(&self) -> Result<Db> {
         let conn = match self {
             Readers::Sqlite(pool) => Conn::Sqlite(pool.acquire().await.map_err(from_sqlx)?),
             Readers::Postgres(pool) => Conn::Postgres(pool.acquire().await.map_err(from_sqlx)?),
@@ -130,6 +142,7 @@ impl Store {
             keyring,
             predecessor: predecessor(&options),
             anchor: options.anchor_path().into(),
+            schema: options.schema,
             node: options.node.into(),
             data_dir: options.data_dir.into(),
             fail_points,
@@ -139,12 +152,12 @@ impl Store {
 
     /// Opens read-only, beside a running owner or without one: for verification and export.
     pub async fn open_read_only(options: &Options) -> Result<Store> {
-        let readers = match &options.postgres {
-            None => sqlite::readers_beside(&options.data_dir).await?,
-            Some(url) => postgres::readers(url, &options.node, 2).await?,
-        };
-        migrate::newest(&mut readers.get().await?).await?;
-        let keyring = Arc::new(Keyring::new(master_key::existing(options)?));
+        let readers = readers_beside(options).await?;
+        let mut db = readers.get().await?;
+        let is_made = migrate::newest(&mut db, options.schema).await? > 0;
+        let key = master_key::to_look_with(if is_made { Some(&mut db) } else { None }, options).await?;
+        drop(db);
+        let keyring = Arc::new(Keyring::new(key));
         let (writer, _) = mpsc::channel(1);
         Ok(Store {
             readers,
@@ -154,6 +167,7 @@ impl Store {
             predecessor: None,
             data_dir: options.data_dir.as_path().into(),
             anchor: options.anchor_path().into(),
+            schema: options.schema,
             fail_points: Arc::default(),
             _lock: None,
         })
@@ -161,7 +175,17 @@ impl Store {
 
     /// The migrations that this version knows, and which of them the database has. One that has more is refused.
     pub async fn migrations(&self) -> Result<Vec<Migration>> {
-        migrate::all(&mut self.readers.get().await?).await
+        migrate::all(&mut self.readers.get().await?, self.schema).await
+    }
+
+    /// The same of a database that nobody opens: beside a running owner, before the first start, or where it ended early.
+    pub async fn migrations_of(options: &Options) -> Result<Vec<Migration>> {
+        migrate::all(&mut readers_beside(options).await?.get().await?, options.schema).await
+    }
+
+    /// How the tables stand to what this version knows, now that others may have brought them further.
+    pub async fn standing(&self, db: &mut Db) -> Result<Standing> {
+        migrate::standing(db, self.schema).await
     }
 
     /// A connection to read with.
@@ -228,12 +252,19 @@ impl Store {
     }
 }
 
+pub(crate) async fn readers_beside(options: &Options) -> Result<Readers> {
+    match &options.postgres {
+        None => sqlite::readers_beside(&options.data_dir).await,
+        Some(url) => postgres::readers(url, &options.node, 2).await,
+    }
+}
+
 /// What an opened database comes to: readers, keys, and those who write.
 type Opened = (Readers, Arc<Keyring>, Vec<writer::Writer>);
 
 /// Brings the schema up to date and finds the key that belongs to it.
 async fn prepare(tx: &mut Tx, options: &Options) -> Result<Arc<Keyring>> {
-    migrate::run(tx).await?;
+    migrate::run(tx, options).await?;
     Ok(Arc::new(Keyring::new(master_key::of_installation(tx, options).await?)))
 }
 

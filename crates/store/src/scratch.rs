@@ -9,6 +9,8 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _};
 use tempfile::TempDir;
 
+pub use crate::open::migrate::statements;
+use crate::open::{Beside, Schema, Script};
 use crate::{Database, Options, PostgresUrl};
 
 /// A data directory, and on `PostgreSQL` a schema that goes with it. Nothing is in it yet.
@@ -81,6 +83,120 @@ impl Scratch {
         let options = server().options([("search_path", schema_of(self.path()))]);
         options.connect().await.expect("the server to test on answers")
     }
+}
+
+/// Another version's schema: what this one knows up to a migration, and what is added to that.
+pub fn version_of(up_to: i64, more: &[Script]) -> Schema {
+    let ours = Schema::default().0.iter().filter(|script| script.number <= up_to);
+    Schema(Box::leak(ours.chain(more).copied().collect()))
+}
+
+pub fn scripts(schema: Schema) -> &'static [Script] {
+    schema.0
+}
+
+/// The number of the newest migration that this version knows.
+pub const fn newest_migration() -> i64 {
+    crate::open::migrate::NEWEST
+}
+
+/// What a next version might bring: the first may be made beside older programs, the second must be alone.
+pub const NEXT_VERSION: [Script; 2] = [
+    Script::new(
+        newest_migration() + 1,
+        "next",
+        Beside::Older,
+        "ALTER TABLE events ADD COLUMN mark BIGINT;\n\
+         CREATE TABLE marks (id TEXT PRIMARY KEY, mark BIGINT NOT NULL);\n\
+         CREATE UNIQUE INDEX marks_once ON marks (mark);\n\
+         CREATE INDEX events_by_mark ON events (mark)",
+    ),
+    Script::new(
+        newest_migration() + 2,
+        "after_next",
+        Beside::Nobody,
+        "UPDATE events SET mark = created_s;\n\
+         UPDATE jobs SET payload = payload;\n\
+         DROP INDEX events_by_mark;\n\
+         ALTER TABLE events RENAME COLUMN mark TO marked",
+    ),
+];
+
+/// How often a migration [comes by a step](stand_still_after) in a database that lacks everything after a migration.
+pub fn steps_after(number: i64, schema: Schema) -> u32 {
+    let missing = schema.0.iter().filter(|script| script.number > number);
+    let steps: usize = missing.map(|script| statements(script.text).len() + 2).sum();
+    u32::try_from(steps).unwrap_or(u32::MAX)
+}
+
+/// Steps of migrations that are still to be taken before the process stands still; none where it never does.
+static STEPS_LEFT: AtomicU32 = AtomicU32::new(u32::MAX);
+
+/// From now on a migration of this process stands still after so many steps, says `here` and waits for its end.
+pub fn stand_still_after(steps: u32) {
+    STEPS_LEFT.store(steps, Ordering::SeqCst);
+}
+
+#[expect(clippy::print_stdout, reason = "whoever waits for this process reads it")]
+pub(crate) async fn step() {
+    match STEPS_LEFT.load(Ordering::SeqCst) {
+        u32::MAX => {}
+        0 => {
+            println!("here");
+            std::future::pending::<()>().await;
+        }
+        left => STEPS_LEFT.store(left - 1, Ordering::SeqCst),
+    }
+}
+
+/// What lies in each table that has rows: its name, and a hash over the rows in any order, of those columns that this version
+/// knows.
+///
+/// # Panics
+/// Where the database does not answer.
+pub async fn contents(options: &Options) -> Vec<(String, String)> {
+    let readers = crate::open::readers_beside(options).await.expect("the database can be read");
+    let mut db = readers.get().await.expect("the database can be read");
+    let texts: String = Schema::default().0.iter().map(|script| script.text).collect::<Vec<_>>().join(";\n");
+    let mut found = Vec::new();
+    for statement in statements(&texts) {
+        let Some((name, columns)) = table_of(&statement) else { continue };
+        if name == "migrations" {
+            continue;
+        }
+        let texts: Vec<String> = columns.iter().map(|column| as_text(db.database(), column)).collect();
+        let sql = format!("SELECT {} AS line FROM {name}", texts.join(" || '|' || "));
+        let rows = db.built(sql, &[]).await.expect("a table that this version knows");
+        let mut rows: Vec<String> = rows.iter().map(|row| row.text("line").expect("a text")).collect();
+        rows.sort();
+        if !rows.is_empty() {
+            let all = rows.join("\n");
+            found.push((name, bursar_domain::canonical::hash_hex(all.as_bytes())));
+        }
+    }
+    found
+}
+
+/// Of a `CREATE TABLE`: the table's name, its columns and what is in them.
+fn table_of(statement: &str) -> Option<(String, Vec<(String, String)>)> {
+    let (name, rest) = statement.strip_prefix("CREATE TABLE ")?.split_once('(')?;
+    let lines = rest.lines().flat_map(|line| line.split(", ")).map(str::trim);
+    let columns = lines.filter_map(|line| {
+        let (column, kind) = line.split_once(' ')?;
+        let kind = kind.trim_end_matches(|end: char| !end.is_alphanumeric());
+        let kind = kind.split_whitespace().next()?.trim_end_matches(',');
+        ["TEXT", "BIGINT", "BOOLEAN", "BLOB"].contains(&kind).then(|| (column.to_owned(), kind.to_owned()))
+    });
+    Some((name.trim().to_owned(), columns.collect()))
+}
+
+fn as_text(database: Database, (column, kind): &(String, String)) -> String {
+    let text = match (kind.as_str(), database) {
+        ("BLOB", Database::Sqlite) => format!("HEX({column})"),
+        ("BLOB", Database::Postgres) => format!("ENCODE({column}, 'hex')"),
+        _ => format!("CAST({column} AS TEXT)"),
+    };
+    format!("COALESCE({text}, '-')")
 }
 
 /// Copies of a whole database.

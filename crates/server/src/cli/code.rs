@@ -74,6 +74,8 @@ codes! {
     DatabaseUnsound = "BUR-DB-001", Failed;
     OwnTools = "BUR-DB-002", Failed;
     CopyUnusable = "BUR-DB-003", Failed;
+    Outdated = "BUR-DB-004", Failed;
+    NodesRun = "BUR-DB-005", Failed;
     SimulatorUnreachable = "BUR-SIM-001", Failed;
 }
 

@@ -7,7 +7,7 @@ mod migrate;
 mod reconcile;
 mod restore;
 
-use bursar_store::Options;
+use bursar_store::{Error, Options};
 use jiff::Timestamp;
 
 use super::Outcome;
@@ -64,7 +64,13 @@ fn no_installation(options: &Options) -> Failure {
 }
 
 fn unreadable(error: &bursar_store::Error) -> Failure {
-    Failure::new(Code::CannotRead, format!("the database cannot be read: {error}"))
+    let why = format!("the database cannot be read: {error}");
+    match error {
+        Error::Newer { .. } => super::serve::newer(why),
+        Error::Unfinished(_) => Failure::new(Code::CannotRead, why)
+            .help("go on with it: bursar init, bursar serve or bursar db migrate"),
+        _ => Failure::new(Code::CannotRead, why),
+    }
 }
 
 /// `20261128T001500Z`: sorts by time, and stands in a file's name anywhere.

@@ -61,7 +61,11 @@ pub fn run(args: ServeArgs, session: &Session) -> Outcome {
         for missing in missing(&service, &config).await.map_err(|error| cannot_start(&error))? {
             session.output.note(missing);
         }
-        service::until_told().await;
+        tokio::select! {
+            () = service::until_told() => {}
+            // It ends as if killed: whatever it would still write, it would write into tables it does not know.
+            why = service.engine.outdated() => return Err(outdated(&why)),
+        }
         session.output.note("stopping");
         service.stop().await;
         Ok(Exit::Done)
@@ -101,15 +105,47 @@ pub fn cannot_listen(error: &anyhow::Error) -> Failure {
         .help("choose another address: --listen 127.0.0.1:0")
 }
 
+fn outdated(why: &str) -> Failure {
+    Failure::new(Code::Outdated, why)
+        .note("effect", "this node ended; what it had in hand is taken up by the others")
+        .help("start the newer version here: bursar version")
+}
+
 /// Nothing was changed: the store, the policies or the account said no before anything began.
 pub fn cannot_start(error: &anyhow::Error) -> Failure {
     let why = causes(error);
-    let in_use = why.contains("in use by another");
-    Failure::new(Code::CannotStart, why).help(if in_use {
-        "one process owns a data directory; stop the other, or name another with --data-dir"
-    } else {
-        "bursar doctor says what is wrong with the configuration, the data directory and the policies"
+    match store_error(error) {
+        Some(bursar_store::Error::Newer { .. }) => newer(why),
+        Some(bursar_store::Error::OthersRun { .. }) => others_run(why),
+        Some(bursar_store::Error::Busy(_)) => Failure::new(Code::CannotStart, why)
+            .help("start it again; what was half made was taken back, and nothing else was changed"),
+        Some(bursar_store::Error::InUse(_)) => Failure::new(Code::CannotStart, why)
+            .help("one process owns a data directory; stop the other, or name another with --data-dir"),
+        _ => Failure::new(Code::CannotStart, why).help(
+            "bursar doctor says what is wrong with the configuration, the data directory and the policies",
+        ),
+    }
+}
+
+fn store_error(error: &anyhow::Error) -> Option<&bursar_store::Error> {
+    error.chain().find_map(|cause| match cause.downcast_ref::<bursar_engine::Error>() {
+        Some(bursar_engine::Error::Store(store)) => Some(store),
+        _ => cause.downcast_ref(),
     })
+}
+
+/// This version is older than the tables.
+pub fn newer(why: String) -> Failure {
+    Failure::new(Code::Outdated, why)
+        .note("effect", "nothing was changed, and this version did not start")
+        .help("start the newer version; to go back, stop every node and restore the backup from before the upgrade")
+}
+
+/// This version is newer than the tables, and may not bring them up to date now.
+pub fn others_run(why: String) -> Failure {
+    Failure::new(Code::NodesRun, why)
+        .note("effect", "nothing was changed; the other nodes work on")
+        .help("stop every node, make a backup, then start this version")
 }
 
 /// The chain in one line. A cause that the words before it hold already is not said twice.
@@ -137,8 +173,23 @@ mod tests {
 
     #[test]
     fn who_cannot_start_is_told_what_to_try() {
-        for why in ["/d is in use by another process", "a migration is newer than this program"] {
-            assert!(cannot_start(&anyhow::anyhow!(why)).to_string().contains("help"), "{why}");
+        use bursar_store::Error;
+        for (error, code, help) in [
+            (Error::InUse("/d".to_owned()), "BUR-SYS-006", "stop the other"),
+            (Error::Newer { found: 9, known: 6 }, "BUR-DB-004", "restore the backup"),
+            (
+                Error::OthersRun { number: 9, name: "x", nodes: "node_1".to_owned() },
+                "BUR-DB-005",
+                "stop every node",
+            ),
+            (Error::Busy("migration 9 (x) was not made".to_owned()), "BUR-SYS-006", "start it again"),
+            (Error::Full("/d/bursar.db".to_owned()), "BUR-SYS-006", "bursar doctor"),
+        ] {
+            let direct = cannot_start(&anyhow::Error::new(error.clone())).to_string();
+            let wrapped = anyhow::Error::new(bursar_engine::Error::from(error)).context("opening");
+            for told in [direct, cannot_start(&wrapped).to_string()] {
+                assert!(told.contains(code) && told.contains(help), "{told}");
+            }
         }
     }
 }

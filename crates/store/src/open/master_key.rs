@@ -9,6 +9,7 @@ use bursar_domain::canonical::hash_hex;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::{Options, full};
+use crate::anchor::sync_folder_of;
 use crate::dialect::{Db, Tx};
 use crate::{Error, Result, params};
 
@@ -38,13 +39,10 @@ impl MasterKey {
 /// The key of the installation in this database; made where both are new.
 pub(super) async fn of_installation(tx: &mut Tx, options: &Options) -> Result<[u8; 32]> {
     let known = fingerprint(tx).await?;
-    let key = match (known.is_some(), held(options)?) {
-        (_, Some(key)) => key,
-        (false, None) => make(&path(&options.data_dir))?,
-        (true, None) => {
-            let path = path(&options.data_dir);
-            return Err(Error::Unsealable(format!("{} is missing: the database beside it", path.display())));
-        }
+    let (key, is_new) = match (&known, held(options)?) {
+        (_, Some(key)) => (key, false),
+        (None, None) => (make(&path(&options.data_dir))?, true),
+        (Some(_), None) => return Err(missing(options)),
     };
     let ours = key.fingerprint();
     if known.is_none() {
@@ -54,9 +52,32 @@ pub(super) async fn of_installation(tx: &mut Tx, options: &Options) -> Result<[u
     }
     match fingerprint(tx).await? {
         Some(known) if known == ours => Ok(key.0),
+        // Another node was first: ours seals nothing, and must not be in the way of the one that does.
+        _ if is_new => {
+            let path = path(&options.data_dir);
+            std::fs::remove_file(&path).map_err(|error| full(&path, &error))?;
+            Err(missing(options))
+        }
         _ => Err(Error::Unsealable(
             "this database: the master key is another installation's, and it".to_owned(),
         )),
+    }
+}
+
+fn missing(options: &Options) -> Error {
+    Error::Unsealable(format!("{} is missing: the database beside it", path(&options.data_dir).display()))
+}
+
+/// The key for whoever only looks. Where the first start ended before there was one, there is nothing to be looked at.
+pub(super) async fn to_look_with(db: Option<&mut Db>, options: &Options) -> Result<[u8; 32]> {
+    let known = match db {
+        Some(db) => fingerprint(db).await?,
+        None => None,
+    };
+    match held(options)? {
+        Some(key) => Ok(key.0),
+        None if known.is_none() => Err(Error::Unfinished(options.data_dir.display().to_string())),
+        None => existing(options),
     }
 }
 
@@ -100,16 +121,22 @@ fn held(options: &Options) -> Result<Option<MasterKey>> {
     MasterKey::parse(&text).map(Some).ok_or_else(|| Error::Unsealable(path.display().to_string()))
 }
 
+/// Under another name until it is whole and on disk: whoever is killed here leaves no key that cannot be read.
 fn make(path: &Path) -> Result<MasterKey> {
     let mut key = [0; 32];
     SystemRandom::new().fill(&mut key).map_err(|_| Error::Database("no randomness".to_owned()))?;
+    let beside = path.with_extension("key.new");
+    let failed = |error: std::io::Error| full(path, &error);
+    match std::fs::remove_file(&beside) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
     let mut open = OpenOptions::new();
     open.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut open, 0o600);
-    let mut file = open.open(path).map_err(|error| full(path, &error))?;
-    file.write_all(hex::encode(key).as_bytes())
-        .and_then(|()| file.sync_all())
-        .map_err(|error| full(path, &error))?;
+    let mut file = open.open(&beside).map_err(failed)?;
+    file.write_all(hex::encode(key).as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+    std::fs::rename(&beside, path).and_then(|()| sync_folder_of(path)).map_err(failed)?;
     Ok(MasterKey(key))
 }

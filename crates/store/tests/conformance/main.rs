@@ -7,6 +7,7 @@ use bursar_store::Database;
 
 const DATABASE: Database = Database::Sqlite;
 
+mod additions;
 mod alerts;
 mod anchor;
 mod approvals;
@@ -29,4 +30,5 @@ mod scene;
 mod sealing;
 mod statements;
 mod tampering;
+mod upgrades;
 mod writer;

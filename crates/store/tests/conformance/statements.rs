@@ -44,7 +44,9 @@ async fn prepare(raw: &mut Raw, sql: &str) -> Option<sqlx::Result<()>> {
             }
         }
         Raw::Postgres(raw) => {
-            let foreign = ["sqlite_version", "unixepoch", "VALUES (?"].iter().any(|word| sql.contains(word));
+            let foreign = ["sqlite_version", "sqlite_schema", "unixepoch", "VALUES (?"]
+                .iter()
+                .any(|word| sql.contains(word));
             // What a parameter is that is only asked whether it is there, our parameters say and a bare text does not.
             let untyped = sql.contains(" IS NULL OR ") || sql.contains("THEN $1");
             let sql = AssertSqlSafe(sql.to_owned()).into_sql_str();
@@ -54,7 +56,7 @@ async fn prepare(raw: &mut Raw, sql: &str) -> Option<sqlx::Result<()>> {
 }
 
 fn is_for_postgres(sql: &str) -> bool {
-    ["current_setting", "clock_timestamp", "LOCK TABLE"].iter().any(|word| sql.contains(word))
+    ["current_setting", "clock_timestamp", "to_regclass", "LOCK TABLE"].iter().any(|word| sql.contains(word))
 }
 
 /// Tables that grow for as long as an installation lives.
@@ -325,7 +327,7 @@ fn whole(text: &str, constants: &BTreeMap<String, String>, tails: &[String]) -> 
         return Vec::new();
     }
     if text.contains("VALUES {}") {
-        let row = format!("({})", vec!["?"; columns_of(&text)].join(", "));
+        let row = format!("({})", vec!["?"; columns_before(&text)].join(", "));
         text = text.replace("VALUES {}", &format!("VALUES {row}, {row}"));
     }
     text = text
@@ -341,14 +343,9 @@ fn whole(text: &str, constants: &BTreeMap<String, String>, tails: &[String]) -> 
     vec![text]
 }
 
-/// How many columns `VALUES {}` has: as many as the text calls by number, or as stand in the last brackets before it.
-fn columns_of(text: &str) -> usize {
-    let called = text.split("column").skip(1).filter_map(|after| {
-        let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
-        digits.parse::<usize>().ok()
-    });
+/// How many columns stand in the last brackets before `VALUES {}`.
+fn columns_before(text: &str) -> usize {
     let before = text.split("VALUES {}").next().unwrap_or_default();
     let inner = before.rsplit('(').find(|part| part.contains(')')).unwrap_or_default();
-    let listed = inner.split(')').next().unwrap_or_default().split(',').count();
-    if text.contains("SELECT * FROM (VALUES {}") { listed } else { called.max().unwrap_or(listed) }
+    inner.split(')').next().unwrap_or_default().split(',').count()
 }

@@ -1,13 +1,14 @@
 //! Shows which migrations the database lacks and runs them, each in a transaction of its own.
 
 use bursar_store::open::Migration;
-use bursar_store::{Error, Store};
+use bursar_store::{Error, Options, Store};
 use serde_json::json;
 
 use super::{place, unreadable};
 use crate::cli::code::Code;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::serve::{newer, others_run};
 use crate::cli::session::Session;
 use crate::cli::table::{Column, Table};
 use crate::cli::{Outcome, runtime};
@@ -22,14 +23,14 @@ pub struct MigrateArgs {
 pub fn run(args: &MigrateArgs, session: &Session) -> Outcome {
     runtime::block_on(async {
         let options = place(session)?;
-        let before = known(Store::open_read_only(&options).await).await?;
+        let before = Store::migrations_of(&options).await.map_err(|error| refused(&error))?;
         let pending: Vec<&Migration> = before.iter().filter(|migration| migration.is_pending()).collect();
         let output = &session.output;
         if !output.is_json() && (args.dry_run || !pending.is_empty()) {
             output.table(&table(&before))?;
         }
         let run = !args.dry_run && !pending.is_empty();
-        let after = if run { known(Store::open(options).await).await? } else { before.clone() };
+        let after = if run { made(options).await.map_err(|error| refused(&error))? } else { before.clone() };
         if output.is_json() {
             output.document(&json!({"object": "migrations", "run": run, "data": after}))?;
         } else if run {
@@ -43,9 +44,9 @@ pub fn run(args: &MigrateArgs, session: &Session) -> Outcome {
     })
 }
 
-async fn known(store: bursar_store::Result<Store>) -> Result<Vec<Migration>, Failure> {
-    let store = store.map_err(|error| refused(&error))?;
-    store.migrations().await.map_err(|error| refused(&error))
+/// All of them, now that what was missing is made.
+async fn made(options: Options) -> bursar_store::Result<Vec<Migration>> {
+    Store::open(options).await?.migrations().await
 }
 
 fn refused(error: &Error) -> Failure {
@@ -53,9 +54,11 @@ fn refused(error: &Error) -> Failure {
         Error::InUse(_) => Failure::new(Code::CannotStart, error.to_string())
             .note("effect", "no table was changed")
             .help("stop `bursar serve` first; it brings the tables up to date by itself when it starts"),
-        Error::Newer { .. } => Failure::new(Code::CannotRead, error.to_string())
-            .note("effect", "no table was changed")
-            .help("use the version that wrote it, or a newer one: bursar version"),
+        Error::Newer { .. } => newer(error.to_string()),
+        Error::OthersRun { .. } => others_run(error.to_string()),
+        Error::Busy(_) => Failure::new(Code::CannotStart, error.to_string())
+            .note("effect", "what was made before stays; this one was taken back as a whole")
+            .help("try again: bursar db migrate"),
         _ => unreadable(error),
     }
 }
@@ -65,14 +68,20 @@ fn migrations(count: usize) -> String {
 }
 
 fn table(migrations: &[Migration]) -> Table {
-    let columns =
-        [Column::Number("number"), Column::Text("name"), Column::Number("statements"), Column::Text("state")];
+    let columns = [
+        Column::Number("number"),
+        Column::Text("name"),
+        Column::Number("statements"),
+        Column::Text("alone"),
+        Column::Text("state"),
+    ];
     let mut table = Table::new(columns, "no migration is known");
     for migration in migrations {
         table.row([
             migration.number.to_string(),
             migration.name.to_owned(),
             migration.statements.to_string(),
+            if migration.alone { "yes" } else { "no" }.to_owned(),
             migration.state.as_str().to_owned(),
         ]);
     }
