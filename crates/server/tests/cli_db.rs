@@ -89,6 +89,7 @@ mod tests {
                 "DROP TABLE lost_effects",
                 "DROP TABLE restores",
                 "DROP INDEX jobs_of_lane",
+                "ALTER TABLE migrations DROP COLUMN alone",
                 "DELETE FROM migrations WHERE number >= 4",
             ] {
                 sqlx::query(sql).execute(&mut file).await.unwrap();
@@ -110,7 +111,49 @@ mod tests {
             file.close().await.unwrap();
         });
         let newer = bench.run("db migrate");
-        refused(&newer, 1, "BUR-SYS-004");
+        refused(&newer, 1, "BUR-DB-004");
         assert!(newer.stderr.contains("999"), "{}", newer.stderr);
+        for line in ["db check", "serve --listen 127.0.0.1:0 --data-dir data"] {
+            let older = bench.run(line);
+            refused(&older, 1, "BUR-DB-004");
+            assert!(older.stderr.contains("restore the backup"), "{}", older.stderr);
+        }
+    }
+
+    #[test]
+    fn a_first_start_that_was_cut_short_is_told_and_gone_on_with() {
+        let bench = Bench::new();
+        std::fs::create_dir(bench.path("data")).unwrap();
+        bench.write("data/bursar.db", "");
+        let unfinished = bench.run("db check --data-dir data");
+        refused(&unfinished, 1, "BUR-SYS-004");
+        assert!(unfinished.stderr.contains("the first start in"), "{}", unfinished.stderr);
+        let migrated = bench.run("db migrate --data-dir data");
+        assert!(migrated.exit == 0 && migrated.stderr.contains("migrations run"), "{migrated:?}");
+        assert_eq!(bench.run("db check --data-dir data").exit, 0);
+    }
+
+    #[test]
+    fn people_are_made_of_what_was_written_down_before_a_kill() {
+        let bench = installation();
+        let whole = std::fs::read_to_string(bench.path("data/people.json")).unwrap();
+        for (name, left) in [("whole", whole.as_str()), ("cut short", &whole[..40])] {
+            for file in ["bursar.db", "bursar.db-wal", "bursar.db-shm", "people.json", "anchor.json"] {
+                let _ = std::fs::remove_file(bench.path(&format!("data/{file}")));
+            }
+            bench.write("data/people.json.new", left);
+            assert_eq!(bench.run("init --yes --data-dir data").exit, 0, "{name}");
+            let now = std::fs::read_to_string(bench.path("data/people.json")).unwrap();
+            assert_eq!(now == whole, left == whole, "{name}");
+            assert!(!bench.path("data/people.json.new").exists(), "{name}");
+        }
+        std::fs::remove_file(bench.path("data/bursar.db")).unwrap();
+        let others = bench.run("init --yes --data-dir data");
+        refused(&others, 1, "BUR-SYS-006");
+        assert!(
+            others.stderr.contains("people.json is there, and nobody is in this database"),
+            "{}",
+            others.stderr
+        );
     }
 }

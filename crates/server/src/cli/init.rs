@@ -2,8 +2,8 @@
 
 mod files;
 
-use std::fs::OpenOptions;
-use std::io::Write;
+use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -132,14 +132,17 @@ fn write_new(path: &Path, text: &str) -> Result<Fate, Failure> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
     }
-    match OpenOptions::new().write(true).create_new(true).open(path) {
-        Ok(mut file) => {
-            let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
-            written.map(|()| Fate::Written).map_err(|error| cannot_write(path, &error))
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(Fate::Kept),
-        Err(error) => Err(cannot_write(path, &error)),
+    if path.exists() {
+        return Ok(Fate::Kept);
     }
+    // Under another name until it is whole: a file that is there is never half of one, and half a policy is another policy.
+    let mut beside = path.file_name().unwrap_or_default().to_owned();
+    beside.push(".new");
+    let beside = path.with_file_name(beside);
+    let written = File::create(&beside)
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .and_then(|()| std::fs::rename(&beside, path));
+    written.map(|()| Fate::Written).map_err(|error| cannot_write(path, &error))
 }
 
 fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
