@@ -24,6 +24,8 @@ pub(crate) struct Run {
     pub seed: u64,
     /// The built program, for goals about whole processes.
     pub bursar: std::path::PathBuf,
+    /// A program of an older commit, where there is one to be upgraded from.
+    pub older: Option<std::path::PathBuf>,
     /// `postgres://…` of a server for tests; without one the rows of that database are missing.
     pub postgres: Option<String>,
 }
@@ -64,6 +66,11 @@ pub(crate) const GOALS: &[Goal] = &[
         name: "G13",
         promise: "senders that are slow, large or malformed on purpose cost little and hold up nobody",
         run: process::hostile,
+    },
+    Goal {
+        name: "G24",
+        promise: "an upgrade that is killed is done by the next start; nodes of two versions share a database; an intent keeps its bytes",
+        run: process::upgrade,
     },
     Goal {
         name: "G25",

@@ -19,7 +19,11 @@ use bursar_store::planted::Bug;
 use goals::{Effort, GOALS, Run};
 
 fn main() -> ExitCode {
-    match prove() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if words.first().is_some_and(|word| word == process::STOPPED) {
+        return process::stop_in_upgrade(&words[1..]);
+    }
+    match prove(&words) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -30,18 +34,18 @@ fn main() -> ExitCode {
 }
 
 /// Whether nothing failed.
-fn prove() -> anyhow::Result<bool> {
-    let words: Vec<String> = std::env::args().skip(1).collect();
+fn prove(words: &[String]) -> anyhow::Result<bool> {
     let has = |word: &str| words.iter().any(|given| given == word);
     let value = |word: &str| words.iter().position(|given| given == word).and_then(|at| words.get(at + 1));
     let only = value("--goal");
     let run = Run {
         effort: if has("--quick") { Effort::Quick } else { Effort::Full },
         times: value("--times").map(|times| times.parse()).transpose().context("--times takes a number")?,
-        only: after(&words, "--only"),
+        only: after(words, "--only"),
         bug: value("--bug").map(|name| bug(name)).transpose()?,
         seed: value("--seed").map_or(Ok(1), |seed| seed.parse()).context("--seed takes a number")?,
         bursar: value("--bursar").context("--bursar says where the program is")?.into(),
+        older: value("--older").map(Into::into),
         postgres: value("--postgres").cloned(),
     };
     let mut rows = Vec::new();

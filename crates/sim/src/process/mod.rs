@@ -8,6 +8,7 @@ mod backups;
 mod by_hand;
 mod disk;
 mod draw;
+mod first_start;
 mod hostile;
 mod kills;
 mod load;
@@ -18,9 +19,11 @@ mod postgres;
 mod pressure;
 mod program;
 mod proxy;
+mod rolling;
 mod shutdown;
 mod site;
 mod survivors;
+mod upgrade;
 mod zombies;
 
 pub(crate) use backups::run as backups;
@@ -31,6 +34,7 @@ pub(crate) use overload::run as overload;
 pub(crate) use partitions::run as partitions;
 pub(crate) use shutdown::run as shutdown;
 pub(crate) use survivors::run as survivors;
+pub(crate) use upgrade::{STOPPED, run as upgrade, stop as stop_in_upgrade};
 pub(crate) use zombies::run as zombies;
 
 use bursar_store::Database;

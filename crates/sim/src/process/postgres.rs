@@ -42,6 +42,14 @@ impl Scratch {
         Ok(())
     }
 
+    /// Another database that is the same, of which nobody makes use.
+    pub(super) async fn twin(&self, name: &str) -> anyhow::Result<Self> {
+        let twin = Self { server: self.server.clone(), name: name.to_owned() };
+        twin.tell(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await?;
+        twin.tell(&format!("CREATE DATABASE {name} TEMPLATE {}", self.name)).await?;
+        Ok(twin)
+    }
+
     /// A copy of one moment.
     pub(super) async fn dump(&self, copy: &Path) -> anyhow::Result<()> {
         let mut dump = Command::new(programs()?.join("pg_dump"));

@@ -57,6 +57,23 @@ pub(super) async fn said(bursar: &Path, folder: &Path, line: &str) -> anyhow::Re
     Ok((code, document.with_context(|| format!("bursar {line} said no JSON: {complaint}"))?))
 }
 
+/// Begins a command and kills it after so long; says whether it had not ended by then.
+pub(super) async fn killed_after(
+    bursar: &Path,
+    folder: &Path,
+    line: &str,
+    after: Duration,
+) -> anyhow::Result<bool> {
+    let mut command = command(bursar, folder);
+    let words = command.args(line.split_whitespace()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = words.spawn().with_context(|| format!("{} cannot be started", bursar.display()))?;
+    if timeout(after, child.wait()).await.is_ok() {
+        return Ok(false);
+    }
+    child.kill().await?;
+    Ok(true)
+}
+
 impl Start {
     /// Starts it and waits until it says that it is ready.
     pub(super) async fn go(&self) -> anyhow::Result<Program> {

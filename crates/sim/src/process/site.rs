@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use bursar_domain::time::{BusinessTime, MachineTime};
 use bursar_engine::Clocks;
 use bursar_fake_stripe::{FakeStripe, Options};
+use bursar_store::open::Schema;
 use bursar_store::{Database, PostgresUrl, Store, audit, events, jobs, proposals};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -43,6 +44,8 @@ pub(super) struct Site {
     operator: Value,
     database: Option<Scratch>,
     folder: TempDir,
+    /// Of whoever looks.
+    schema: Schema,
 }
 
 struct Node {
@@ -113,7 +116,8 @@ impl Site {
         let target = target(&stripe, tokens(&people)?, addresses)?;
         let operator = people["people"][0].clone();
         let neighbour = neighbour.map(|(stripe, _)| stripe);
-        let mut site = Site { nodes, stripe, neighbour, target, operator, database, folder };
+        let mut site =
+            Site { nodes, stripe, neighbour, target, operator, database, folder, schema: Schema::default() };
         for number in 0..wish.nodes {
             site.start_node(number).await?;
         }
@@ -242,6 +246,11 @@ impl Site {
         Ok(took)
     }
 
+    /// From its next start on a node is another program.
+    pub(super) fn becomes(&mut self, number: usize, bursar: &Path) {
+        bursar.clone_into(&mut self.nodes[number].start.bursar);
+    }
+
     pub(super) async fn kill(&mut self, number: usize) -> anyhow::Result<()> {
         self.take(number)?.kill().await
     }
@@ -352,7 +361,13 @@ impl Site {
         let mut options = bursar_store::Options::sqlite(data_dir(self.folder.path(), 0), "checker");
         options.postgres =
             self.database.as_ref().map(|database| PostgresUrl { url: database.url(), password: None });
+        options.schema = self.schema;
         Store::open_read_only(&options).await.context("the database cannot be looked at")
+    }
+
+    /// From now on the tables are those of a newer version.
+    pub(super) fn knows(&mut self, schema: Schema) {
+        self.schema = schema;
     }
 
     /// Whether everything that was acknowledged by now is there, and the audit holds: to be asked at any moment.
