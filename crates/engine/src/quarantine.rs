@@ -81,7 +81,7 @@ impl Engine {
         let held = held.ok_or_else(|| Error::not_found("quarantined event", id))?;
         let body = held.body(&mut db, self.inner.store.keyring()).await?;
         let mut document = summary(&held);
-        if let Ok(body) = serde_json::from_slice::<Value>(&body) {
+        if let Ok(body) = bursar_stripe::json::read(&body) {
             document["body"] = body;
         } else {
             let shown = &body[..body.len().min(SHOWN_BYTES_MAX)];
@@ -154,7 +154,7 @@ impl Engine {
 fn sameness(reason: &str, body: &[u8]) -> String {
     // What cannot be read for certain is compared byte by byte.
     let certain = !matches!(reason, "not_utf8" | "not_json" | "duplicate_key" | "too_deep");
-    let read = certain.then(|| serde_json::from_slice::<Value>(body).ok()).flatten();
+    let read = certain.then(|| bursar_stripe::json::read(body).ok()).flatten();
     let Some(Value::Object(mut fields)) = read else { return hash_hex(body) };
     fields.remove("pending_webhooks");
     let mut event = Value::Object(fields);

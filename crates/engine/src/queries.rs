@@ -290,7 +290,7 @@ impl Engine {
         let event = events::find(&mut db, id).await?.ok_or_else(|| Error::not_found("event", id))?;
         let body = event.body(&mut db, self.inner.store.keyring()).await?;
         let mut document = event_summary(&event);
-        document["body"] = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        document["body"] = bursar_stripe::json::read(&body).unwrap_or(Value::Null);
         Ok(document)
     }
 

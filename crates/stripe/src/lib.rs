@@ -8,6 +8,7 @@ pub mod currency;
 pub mod decline;
 pub mod event;
 pub mod id;
+pub mod json;
 pub mod money;
 pub mod object;
 pub mod signature;

@@ -44,7 +44,7 @@ const APPROVAL: &str = "v2.core.approval_request";
 
 /// Reads an answer.
 pub(crate) fn meaning(answer: &Answered) -> Meaning {
-    let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
+    let body: Option<Value> = bursar_stripe::json::read(&answer.body).ok();
     let error = body.as_ref().and_then(|body| body.get("error"));
     let text =
         |field: &str| error.and_then(|error| error.get(field)).and_then(Value::as_str).unwrap_or_default();

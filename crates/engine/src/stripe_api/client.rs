@@ -290,7 +290,7 @@ impl Client {
     /// anybody sees them.
     fn understand(&self, answered: &Answered, asked: (&'static str, &str)) -> Result<Option<Value>> {
         self.note_key(answered.status);
-        let body: Option<Value> = serde_json::from_slice(&mask_card_numbers_in_bytes(&answered.body)).ok();
+        let body: Option<Value> = bursar_stripe::json::read(&mask_card_numbers_in_bytes(&answered.body)).ok();
         match (answered.status, body) {
             (200..=299, Some(body)) if body.is_object() => Ok(Some(body)),
             (404, _) => Ok(None),

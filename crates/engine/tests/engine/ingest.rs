@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use bursar_engine::{Endpoint, IngestAnswer};
+use bursar_fake_stripe::gate::Harm;
 use bursar_store::events::Filter;
 use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::scene::{CONNECT_SECRET, SECRET, Scene, Wish};
+use crate::stage::Stage;
 
 async fn kept(scene: &Scene) -> usize {
     scene.engine().events(Filter::default(), None, 100).await.unwrap().items.len()
@@ -123,4 +125,31 @@ async fn an_event_belongs_to_one_lane_or_to_none() {
     let cases = scene.cases(object).await;
     assert!(cases.iter().all(|case| case["lane"] != format!("{own}/live")), "{cases:?}");
     assert!(scene.stage.gate.written().is_empty());
+}
+
+/// What `serde_json` would read as the text of another object, and fail at.
+const RESERVED: &str = "$serde_json::private::RawValue";
+
+#[tokio::test]
+async fn a_field_whose_name_is_reserved_by_the_reader_harms_nobody() {
+    let metadata = json!({RESERVED: "["});
+    let delivered = Scene::new(Wish::default()).await;
+    let failed = delivered.stage.failed_invoice("insufficient_funds");
+    let mut event = failed.event.clone();
+    event["data"]["object"]["metadata"] = metadata.clone();
+    assert_eq!(delivered.deliver(&event).await.unwrap(), IngestAnswer::Accepted);
+    delivered.until("its case", async || !delivered.cases(&failed.invoice).await.is_empty()).await;
+    assert_eq!(delivered.mirrored_body("invoice", &failed.invoice).await["metadata"][&RESERVED[1..]], "[");
+
+    let stage = Stage::new().await;
+    let harm = Harm::Change { pointer: "/data/0/data/object/metadata", to: metadata };
+    stage.gate.harm("GET", "/v1/events", usize::MAX, harm);
+    let polled = Scene::on(stage, Wish { polls: true, ..Wish::default() }).await;
+    let failed = polled.stage.failed_invoice("insufficient_funds");
+    polled.until("its case", async || !polled.cases(&failed.invoice).await.is_empty()).await;
+    for scene in [delivered, polled] {
+        scene.quiet().await;
+        assert!(scene.engine().quarantined(9).await.unwrap().items.is_empty());
+        scene.assert_audit().await;
+    }
 }

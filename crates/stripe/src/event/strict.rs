@@ -12,6 +12,7 @@ use serde_json::{Map, Number, Value};
 
 use super::EventError;
 use crate::currency::Currency;
+use crate::json;
 
 /// Objects and arrays inside one another. Stripe's own stay below 15.
 pub const DEPTH_MAX: u32 = 64;
@@ -165,7 +166,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let outer = if self.rule == Rule::Merchants { Rule::Merchants } else { Rule::Any };
         let mut fields = Map::new();
-        while let Some(key) = entries.next_key::<String>()? {
+        while let Some(key) = entries.next_key::<String>()?.map(json::field) {
             let value = entries.next_value_seed(self.inner::<A::Error>(outer.under(&key))?)?;
             if fields.insert(key, value).is_some() {
                 return self.refuse(EventError::DuplicateKey);

@@ -1,8 +1,9 @@
 //! Two deliveries of one event id: when they agree and when they contradict each other.
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{parse, snapshot, thin};
+use super::{Event, parse, snapshot, thin};
 
 /// Whether the event, changed at `pointer`, contradicts itself as it was; asked both ways.
 fn conflicts(original: &Value, pointer: &str, value: Value) -> bool {
@@ -59,8 +60,8 @@ fn the_order_of_keys_does_not_count_and_types_do() {
     let reordered =
         body.replacen("\"amount_due\":64000,\"amount_paid\":0", "\"amount_paid\":0,\"amount_due\":64000", 1);
     assert_ne!(body, reordered);
-    let one = super::Event::parse(body.as_bytes()).expect("parses");
-    let other = super::Event::parse(reordered.as_bytes()).expect("parses");
+    let one = Event::parse(body.as_bytes()).expect("parses");
+    let other = Event::parse(reordered.as_bytes()).expect("parses");
     assert_eq!(one.sameness(), other.sameness());
     assert_eq!(one.sameness().len(), 64);
     for (value, other) in [
@@ -72,5 +73,18 @@ fn the_order_of_keys_does_not_count_and_types_do() {
         let mut changed = snapshot();
         changed["data"]["object"]["note"] = value;
         assert!(conflicts(&changed, "/data/object/note", other));
+    }
+}
+
+proptest! {
+    /// A delivery is read as it came; a poll reads a whole list, and writes each event of it again.
+    #[test]
+    fn a_number_is_the_same_delivered_and_polled(rate in any::<f64>().prop_filter("a number", |rate| rate.is_finite())) {
+        let mut event = snapshot();
+        event["data"]["object"]["exchange_rate"] = json!(rate);
+        let delivered = event.to_string();
+        let polled = crate::json::read(delivered.as_bytes()).expect("JSON").to_string();
+        let [delivered, polled] = [delivered, polled].map(|body| Event::parse(body.as_bytes()).expect("parses"));
+        prop_assert!(!delivered.conflicts_with(&polled), "{rate}");
     }
 }
