@@ -151,7 +151,8 @@ fn draft<'a>(file: &'a PolicyFile, statement: &source::Statement) -> Result<Draf
 fn cedar_complaint(file: &PolicyFile, start: usize, error: &dyn Diagnostic) -> LoadError {
     let within = error.labels().and_then(|mut labels| labels.next()).map_or(0, |label| label.offset());
     let (line, column) = source::position(&file.text, start + within);
-    let whole = error.to_string();
+    // It quotes what stands there, which may go over several lines.
+    let whole = error.to_string().split(char::is_control).map(str::trim).collect::<Vec<_>>().join(" ");
     // Which policy it is the place says better.
     let message = match whole.strip_prefix("for policy `").and_then(|rest| rest.split_once("`, ")) {
         Some((_, rest)) => rest.to_owned(),

@@ -32,6 +32,8 @@ fn what_cedar_cannot_parse() {
         "twice"
     );
     assert!(first("amount <= 3").starts_with("p.cedar:1:"));
+    let open = first("@id(\"a\") permit(principal \"and\nall that\", action, resource);");
+    assert!(open.contains("and all that") && !open.contains('\n'), "on one line: {open}");
 }
 
 #[test]
