@@ -14,8 +14,8 @@ pub fn secret(value: &str) -> String {
     format!("{prefix}…{last}")
 }
 
-/// A line of a configuration file that may be printed: every quoted text that could be a secret is masked, by what it
-/// looks like or by the key before it. The line keeps its length, so that a pointer below it stays right.
+/// A line of a configuration file that may be printed: every text that could be a secret is masked, by what it looks like, by
+/// the key before it, or as the password of a URL. The line keeps its length, so that a pointer below it stays right.
 pub fn line(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
@@ -23,14 +23,14 @@ pub fn line(text: &str) -> String {
     while let Some(start) = rest.find(['"', '\'']) {
         let quote = rest[start..].chars().next().unwrap_or('"');
         let (before, quoted) = rest.split_at(start + 1);
-        shown.push_str(before);
+        shown.push_str(&stars_for_secrets(before));
         let end = quoted.find(quote).unwrap_or(quoted.len());
         let value = &quoted[..end];
         let is_reference = names_a_reference(before);
         if looks_secret(value) || (suspicious && !is_reference) {
-            shown.extend(std::iter::repeat_n('*', value.chars().count()));
+            shown.push_str(&stars(value));
         } else {
-            shown.push_str(value);
+            shown.push_str(&stars_for_secrets(&stars_for_password(value)));
         }
         rest = &quoted[end..];
         if let Some(after) = rest.strip_prefix(quote) {
@@ -38,19 +38,53 @@ pub fn line(text: &str) -> String {
             rest = after;
         }
     }
-    shown.push_str(rest);
+    shown.push_str(&stars_for_secrets(rest));
     shown
 }
 
 /// A message of somebody else's that may quote a value: every word that looks like a secret is masked.
 pub fn words(text: &str) -> String {
+    replaced(text, secret)
+}
+
+fn stars_for_secrets(text: &str) -> String {
+    replaced(text, stars)
+}
+
+fn stars(text: &str) -> String {
+    "*".repeat(text.chars().count())
+}
+
+/// A URL with stars for the password in it, wherever it stands: `postgres://user:****@host/database?password=****`.
+fn stars_for_password(value: &str) -> String {
+    let Some((scheme, rest)) = value.split_once("://") else { return value.to_owned() };
+    let (user, place) = rest.rsplit_once('@').map_or((None, rest), |(user, place)| (Some(user), place));
+    let user = user.map_or(String::new(), |user| match user.split_once(':') {
+        Some((name, password)) => format!("{name}:{}@", stars(password)),
+        None => format!("{user}@"),
+    });
+    let option = |option: &str| {
+        let (told, next) = option.split_at(option.trim_end_matches(['?', '&']).len());
+        match told.split_once('=') {
+            Some((name, password)) if name.contains("password") => {
+                format!("{name}={}{next}", stars(password))
+            }
+            _ => option.to_owned(),
+        }
+    };
+    let place: Vec<String> = place.split_inclusive(['?', '&']).map(option).collect();
+    format!("{scheme}://{user}{}", place.concat())
+}
+
+/// The text with something else in place of each word that looks like a secret.
+fn replaced(text: &str, by: fn(&str) -> String) -> String {
     let boundary = |character: char| !(character.is_ascii_alphanumeric() || character == '_');
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
     while !rest.is_empty() {
         let end = rest.find(boundary).unwrap_or(rest.len());
         let word = &rest[..end];
-        shown.push_str(&if looks_secret(word) { secret(word) } else { word.to_owned() });
+        shown.push_str(&if looks_secret(word) { by(word) } else { word.to_owned() });
         let next = rest[end..].chars().next().map_or(0, char::len_utf8);
         shown.push_str(&rest[end..end + next]);
         rest = &rest[end + next..];
@@ -98,6 +132,23 @@ mod tests {
         assert_eq!(line("secrets = [{ env = 'A' }, \"b\"]"), "secrets = [{ env = 'A' }, \"*\"]");
         assert_eq!(line("mode = \"sk_test_unclosed"), "mode = \"****************");
         assert_eq!(line("listen = \"127.0.0.1:1\""), "listen = \"127.0.0.1:1\"");
+        assert_eq!(
+            line("listen = \"at sk_a\" # rk_b"),
+            "listen = \"at ****\" # ****",
+            "anywhere in the line"
+        );
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_masked() {
+        for (shown, masked) in [
+            ("postgres://u:hunter2@h:5433/db", "postgres://u:*******@h:5433/db"),
+            ("postgres://u:hun/t@r?2@h/db", "postgres://u:*********@h/db"),
+            ("postgres://h/db?a=b&password=hunter2&c=d", "postgres://h/db?a=b&password=*******&c=d"),
+            ("smtps://u@h:465", "smtps://u@h:465"),
+        ] {
+            assert_eq!(line(&format!("url = '{shown}'")), format!("url = '{masked}'"));
+        }
     }
 
     #[test]

@@ -81,8 +81,9 @@ impl FromStr for StorageUrl {
 fn postgres(text: &str) -> Result<StorageUrl, String> {
     let rest = text.split_once("://").map_or("", |(_, rest)| rest);
     let (place, options) = rest.split_once('?').unwrap_or((rest, ""));
-    let (authority, database) = place.split_once('/').unwrap_or((place, ""));
-    let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
+    let (_, database) = place.split_once('/').unwrap_or((place, ""));
+    // A password may hold a `/`, so that it is not only looked for before the first.
+    let user = rest.rsplit_once('@').map_or("", |(user, _)| user);
     if user.contains(':') || options.split('&').any(|option| option.starts_with("password")) {
         return Err("holds a password: put it alone into storage.password = { file = \"…\" }".to_owned());
     }

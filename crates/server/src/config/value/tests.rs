@@ -55,7 +55,9 @@ fn a_refused_url_does_not_show_the_password_in_it() {
 fn storage_currencies_zones_and_days() {
     assert_eq!(written::<StorageUrl>("sqlite:///a/bursar.db").as_deref(), Some("sqlite:///a/bursar.db"));
     assert_eq!(written::<StorageUrl>("postgres://u@h:5433/db").as_deref(), Some("postgres://u@h:5433/db"));
-    for bad in ["postgres://u:hunter2@h/db", "postgres://h/db?password=hunter2"] {
+    for bad in
+        ["postgres://u:hunter2@h/db", "postgres://u:hun/ter?2@h/db", "postgres://h/db?password=hunter2"]
+    {
         let error = bad.parse::<StorageUrl>().unwrap_err();
         assert!(error.contains("storage.password") && !error.contains("hunter2"), "{error}");
     }

@@ -30,6 +30,10 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Body<T> {
             if inner.is_data() { misfit(&path, &inner.to_string()) } else { not_json(inner) }
         })?;
         reader.end().map_err(|_| Problem::bad_request("body", "something follows the JSON document"))?;
+        // serde also takes a list for an object: its fields in order, without their names.
+        if !source.trim_ascii_start().starts_with(b"{") {
+            return Err(Problem::unprocessable("body", "the body must be a JSON object"));
+        }
         Ok(Self { value, bytes: bytes.to_vec() })
     }
 }

@@ -123,6 +123,7 @@ async fn a_body_that_is_no_request_is_refused_for_what_it_is() {
         ("half of it", whole[..10].to_owned(), 400),
         ("something behind it", format!("{whole} {{}}"), 400),
         ("a list", "[]".to_owned(), 422),
+        ("a list of the fields' values", json!([charge, 100, "usd", "x", null]).to_string(), 422),
         ("a field twice", whole.replacen('{', "{\"charge\":\"ch_other\",", 1), 422),
         ("85: five thousand deep", deep, 422),
         ("85: nothing else", "[".repeat(5_000), 422),
