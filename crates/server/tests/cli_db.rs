@@ -22,6 +22,17 @@ mod tests {
         assert!(ran.stderr.contains("help"), "{}", ran.stderr);
     }
 
+    /// Past the program.
+    async fn execute(bench: &Bench, statements: &[&'static str]) {
+        use sqlx::{ConnectOptions as _, Connection as _};
+        let path = bench.path("data/bursar.db");
+        let mut file = sqlx::sqlite::SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+        for sql in statements {
+            sqlx::query(*sql).execute(&mut file).await.unwrap();
+        }
+        file.close().await.unwrap();
+    }
+
     #[test]
     fn a_copy_is_made_checked_and_put_back() {
         let bench = installation();
@@ -81,35 +92,22 @@ mod tests {
             shown["data"].as_array().unwrap().iter().map(|one| one["state"].clone()).collect();
         assert!(states.len() >= 3 && states.iter().all(|state| state == "applied"), "{shown}");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            use sqlx::{ConnectOptions as _, Connection as _};
-            let path = bench.path("data/bursar.db");
-            let mut file = sqlx::sqlite::SqliteConnectOptions::new().filename(path).connect().await.unwrap();
-            for sql in [
-                "DROP TABLE lost_effects",
-                "DROP TABLE restores",
-                "DROP INDEX jobs_of_lane",
-                "ALTER TABLE migrations DROP COLUMN alone",
-                "DELETE FROM migrations WHERE number >= 4",
-            ] {
-                sqlx::query(sql).execute(&mut file).await.unwrap();
-            }
-            file.close().await.unwrap();
-        });
+        let back = [
+            "DROP TABLE lost_effects",
+            "DROP TABLE restores",
+            "DROP INDEX jobs_of_lane",
+            "ALTER TABLE migrations DROP COLUMN alone",
+            "DELETE FROM migrations WHERE number >= 4",
+        ];
+        runtime.block_on(execute(&bench, &back));
         let unsound = bench.run("db check");
         assert!(unsound.exit == 1 && unsound.stderr.contains("migration 4"), "{unsound:?}");
         let would = bench.run("db migrate --dry-run");
         assert!(would.stdout.contains("restores") && would.stdout.contains("pending"), "{would:?}");
         assert_eq!(bench.run("db migrate").exit, 0);
         assert_eq!(bench.run("db check").exit, 0);
-        runtime.block_on(async {
-            use sqlx::{ConnectOptions as _, Connection as _};
-            let path = bench.path("data/bursar.db");
-            let mut file = sqlx::sqlite::SqliteConnectOptions::new().filename(path).connect().await.unwrap();
-            let sql = "INSERT INTO migrations (number, text_hash) VALUES (999, '')";
-            sqlx::query(sql).execute(&mut file).await.unwrap();
-            file.close().await.unwrap();
-        });
+        let newer = "INSERT INTO migrations (number, text_hash) VALUES (999, '')";
+        runtime.block_on(execute(&bench, &[newer]));
         let newer = bench.run("db migrate");
         refused(&newer, 1, "BUR-DB-004");
         assert!(newer.stderr.contains("999"), "{}", newer.stderr);
@@ -130,6 +128,12 @@ mod tests {
         assert!(unfinished.stderr.contains("the first start in"), "{}", unfinished.stderr);
         let migrated = bench.run("db migrate --data-dir data");
         assert!(migrated.exit == 0 && migrated.stderr.contains("migrations run"), "{migrated:?}");
+        assert_eq!(bench.run("db check --data-dir data").exit, 0);
+        std::fs::remove_file(bench.path("data/master.key")).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(execute(&bench, &["DELETE FROM master_keys"]));
+        assert_eq!(bench.run("db check --data-dir data").exit, 1, "the tables are there, and no key");
+        assert_eq!(bench.run("db migrate --data-dir data").exit, 0);
         assert_eq!(bench.run("db check --data-dir data").exit, 0);
     }
 

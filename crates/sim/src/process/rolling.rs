@@ -26,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(40);
 const WORK: Duration = Duration::from_secs(2);
 /// A node that was silent for so long is not there.
 const GONE: Duration = Duration::from_secs(12);
+/// The server ends a change in which nobody has said anything for a minute.
+const HELD: Duration = Duration::from_secs(75);
 
 fn breach(what: String) -> Breach {
     Breach { invariant: "G24", what }
@@ -156,7 +158,12 @@ async fn comes_back(site: &mut Site, node: usize) -> Option<Breach> {
 async fn thaws_too_late(site: &mut Site) -> anyhow::Result<Vec<Breach>> {
     site.program(0)?.signal("STOP").await?;
     sleep(GONE).await;
-    opened_by(site, upgrade::next(2)).await?;
+    // It may have been frozen in the middle of a change, and holds its tables until the server ends that.
+    let began = Instant::now();
+    while let Err(error) = opened_by(site, upgrade::next(2)).await {
+        let waits = format!("{error:#}").contains("lock timeout") && began.elapsed() < HELD;
+        anyhow::ensure!(waits, "{error:#}");
+    }
     site.knows(upgrade::next(2));
     let mut program = site.take(0)?;
     program.signal("CONT").await?;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use bursar_domain::canonical::hash_hex;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
+use super::migrate::step;
 use super::{Options, full};
 use crate::anchor::sync_folder_of;
 use crate::dialect::{Db, Tx};
@@ -41,9 +42,10 @@ pub(super) async fn of_installation(tx: &mut Tx, options: &Options) -> Result<[u
     let known = fingerprint(tx).await?;
     let (key, is_new) = match (&known, held(options)?) {
         (_, Some(key)) => (key, false),
-        (None, None) => (make(&path(&options.data_dir))?, true),
+        (None, None) => (make(&path(&options.data_dir)).await?, true),
         (Some(_), None) => return Err(missing(options)),
     };
+    step().await;
     let ours = key.fingerprint();
     if known.is_none() {
         let sql =
@@ -122,7 +124,7 @@ fn held(options: &Options) -> Result<Option<MasterKey>> {
 }
 
 /// Under another name until it is whole and on disk: whoever is killed here leaves no key that cannot be read.
-fn make(path: &Path) -> Result<MasterKey> {
+async fn make(path: &Path) -> Result<MasterKey> {
     let mut key = [0; 32];
     SystemRandom::new().fill(&mut key).map_err(|_| Error::Database("no randomness".to_owned()))?;
     let beside = path.with_extension("key.new");
@@ -136,6 +138,7 @@ fn make(path: &Path) -> Result<MasterKey> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut open, 0o600);
     let mut file = open.open(&beside).map_err(failed)?;
+    step().await;
     file.write_all(hex::encode(key).as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
     std::fs::rename(&beside, path).and_then(|()| sync_folder_of(path)).map_err(failed)?;
     Ok(MasterKey(key))

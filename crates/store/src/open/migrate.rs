@@ -161,7 +161,7 @@ fn of(script: &Script, error: Error) -> Error {
     match error {
         Error::Busy(why) => Error::Busy(told(why)),
         Error::Full(why) => Error::Full(told(why)),
-        Error::Database(why) => Error::Database(told(why)),
+        Error::Database(why) | Error::Conflict(why) => Error::Database(told(why)),
         other => other,
     }
 }
@@ -252,12 +252,12 @@ async fn refuse_beside_others(tx: &mut Tx, script: &Script, options: &Options) -
     Err(Error::OthersRun { number: script.number, name: script.name, nodes: others.join(", ") })
 }
 
-/// Where the proof stops a process: before each statement and before each commit.
+/// Where the proof stops a process: before each statement and before each commit, and where the key is made.
 #[cfg(not(feature = "scratch"))]
-async fn step() {}
+pub(super) async fn step() {}
 
 #[cfg(feature = "scratch")]
-use crate::scratch::step;
+pub(super) use crate::scratch::step;
 
 /// How far the schema has come; an error when it went further than this version knows.
 pub(super) async fn newest(db: &mut Db, schema: Schema) -> Result<i64> {

@@ -29,19 +29,24 @@ pub fn run(args: &MigrateArgs, session: &Session) -> Outcome {
         if !output.is_json() && (args.dry_run || !pending.is_empty()) {
             output.table(&table(&before))?;
         }
-        let run = !args.dry_run && !pending.is_empty();
-        let after = if run { made(options).await.map_err(|error| refused(&error))? } else { before.clone() };
+        let run = !args.dry_run && (!pending.is_empty() || is_unfinished(&options).await);
+        let after = if run { made(options).await.map_err(|error| not_made(&error))? } else { before.clone() };
         if output.is_json() {
             output.document(&json!({"object": "migrations", "run": run, "data": after}))?;
-        } else if run {
-            output.note(format_args!("{} run", migrations(pending.len())));
         } else if pending.is_empty() {
             output.note("the tables are up to date");
+        } else if run {
+            output.note(format_args!("{} run", migrations(pending.len())));
         } else {
             output.note(format_args!("{} would run: bursar db migrate", migrations(pending.len())));
         }
         Ok(Exit::Done)
     })
+}
+
+/// Whether all tables are there, and no key: the first start ended between the two.
+async fn is_unfinished(options: &Options) -> bool {
+    matches!(Store::open_read_only(options).await, Err(Error::Unfinished(_)))
 }
 
 /// All of them, now that what was missing is made.
@@ -56,10 +61,18 @@ fn refused(error: &Error) -> Failure {
             .help("stop `bursar serve` first; it brings the tables up to date by itself when it starts"),
         Error::Newer { .. } => newer(error.to_string()),
         Error::OthersRun { .. } => others_run(error.to_string()),
-        Error::Busy(_) => Failure::new(Code::CannotStart, error.to_string())
-            .note("effect", "what was made before stays; this one was taken back as a whole")
-            .help("try again: bursar db migrate"),
         _ => unreadable(error),
+    }
+}
+
+fn not_made(error: &Error) -> Failure {
+    match error {
+        Error::Busy(_) | Error::Full(_) | Error::Database(_) => {
+            Failure::new(Code::CannotStart, error.to_string())
+                .note("effect", "it was taken back as a whole; those before it stay")
+                .help("bursar db migrate goes on where this ended")
+        }
+        _ => refused(error),
     }
 }
 
