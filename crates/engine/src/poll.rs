@@ -28,6 +28,11 @@ const OVERLAP_S: i64 = 300;
 /// The longest window asked for at once, and the most events taken from one.
 const WINDOW_S: i64 = 86_400;
 const EVENTS_MAX: usize = 1_000;
+/// The most events of one second, which is the shortest window there is.
+const OF_A_SECOND_MAX: usize = 20_000;
+/// So many are offered at once, and each so often while there is no room for it.
+const TOGETHER: usize = 64;
+const OFFERS_MAX: u32 = 30;
 /// Stripe keeps events this long.
 pub(crate) const KEPT_S: i64 = 30 * 86_400;
 
@@ -202,15 +207,21 @@ pub(crate) async fn fetch(
         let end = to_s.min(start.saturating_add(window));
         let (gte, lt) = (start.to_string(), end.to_string());
         let filter = [("created[gte]", gte.as_str()), ("created[lt]", lt.as_str())];
-        let listed = open.client.list("event", &filter, EVENTS_MAX, class).await?;
-        if !listed.complete && end - start > 1 {
-            // Too many for one window: the older ones would be missing.
+        let most = if end - start > 1 { EVENTS_MAX } else { OF_A_SECOND_MAX };
+        let listed = open.client.list("event", &filter, most, class).await?;
+        // Too many for one window: the older ones would be missing.
+        if !listed.complete {
+            if end - start <= 1 {
+                let what =
+                    format!("more than {most} events of the second {start}: it was not taken for complete");
+                return Err(Error::Broken(what));
+            }
             window = ((end - start) / 4).max(1);
             continue;
         }
         new.extend(keep(engine, open, &listed.items, source).await?);
         start = end;
-        window = WINDOW_S;
+        window = (window * 2).min(WINDOW_S);
     }
     Ok(new)
 }
@@ -241,18 +252,37 @@ async fn keep(engine: &Engine, open: &Open, items: &[Value], source: &'static st
             }
         }
     }
-    // Together, so that they share commits.
-    let kept = futures_util::future::join_all(
-        accepting.iter().map(|(event, body)| engine.accept(event, origin(), body)),
-    )
-    .await;
     let mut fresh = Vec::new();
-    for (answer, (event, _)) in kept.into_iter().zip(accepting) {
-        if answer? == IngestAnswer::Accepted {
-            fresh.push(Fresh { created_s: event.created_s, kind: event.kind });
+    for together in accepting.chunks(TOGETHER) {
+        let offers = together.iter().map(|(event, body)| accept_with_patience(engine, event, origin(), body));
+        for (answer, (event, _)) in futures_util::future::join_all(offers).await.into_iter().zip(together) {
+            if answer? == IngestAnswer::Accepted {
+                fresh.push(Fresh { created_s: event.created_s, kind: event.kind.clone() });
+            }
         }
     }
     Ok(fresh)
+}
+
+/// What Stripe sends and finds no room it sends again; what was fetched waits here.
+async fn accept_with_patience(
+    engine: &Engine,
+    event: &Event,
+    origin: Origin<'_>,
+    body: &[u8],
+) -> Result<IngestAnswer> {
+    let mut offers = 1;
+    loop {
+        match engine.accept(event, origin.clone(), body).await {
+            Err(Error::Unavailable { on: "the store", after, .. })
+                if offers < OFFERS_MAX && !engine.is_stopping() =>
+            {
+                offers += 1;
+                tokio::time::sleep(after).await;
+            }
+            answer => return answer,
+        }
+    }
 }
 
 fn id_of(item: &Value) -> Option<&str> {

@@ -238,9 +238,9 @@ fn room_for_more(claimed: i64) -> i64 {
 }
 
 /// What a kill switch stops goes out of the line in the commit of the claim: no worker sees it, and whoever resets the
-/// switch finds it.
+/// switch finds it, since that waits for this commit.
 async fn hold_stopped(tx: &mut Tx, claimed: Vec<Job>) -> bursar_store::Result<Claimed> {
-    let killed = modes::killed(tx).await?;
+    let killed = modes::killed_until_then(tx).await?;
     let stopped = |job: &Job| jobs::waits_for_its_lane(&job.kind) && modes::stops(&killed, &job.lane);
     let (held, jobs): (Vec<Job>, Vec<Job>) = claimed.into_iter().partition(stopped);
     for job in &held {

@@ -65,3 +65,10 @@ pub async fn killed(db: &mut Db) -> Result<Vec<(String, String)>> {
     let sql = "SELECT scope, reason FROM kill_switches ORDER BY scope";
     db.all(sql, &[]).await?.iter().map(|row| Ok((row.text("scope")?, row.text("reason")?))).collect()
 }
+
+/// The same until the change it is asked in ends: nobody resets one of them before that.
+pub async fn killed_until_then(tx: &mut Tx) -> Result<Vec<(String, String)>> {
+    let for_update = tx.for_update();
+    let sql = format!("SELECT scope, reason FROM kill_switches ORDER BY scope {for_update}");
+    tx.built(sql, &[]).await?.iter().map(|row| Ok((row.text("scope")?, row.text("reason")?))).collect()
+}

@@ -153,3 +153,29 @@ async fn a_field_whose_name_is_reserved_by_the_reader_harms_nobody() {
         scene.assert_audit().await;
     }
 }
+
+#[tokio::test]
+async fn a_second_with_more_events_than_are_read_at_once_is_polled_whole() {
+    let stage = Stage::new().await;
+    let first = stage.failed_invoice("insufficient_funds");
+    let listed = async |after: &str| {
+        let page = stage.call("GET", "/v1/events", &[("limit", "100"), ("starting_after", after)]).await;
+        page["data"].as_array().cloned().unwrap_or_default()
+    };
+    // The ones after the first push it out of the newest thousand.
+    for _ in 0..250 {
+        stage.failed_invoice("insufficient_funds");
+    }
+    let newest = stage.call("GET", "/v1/events", &[("limit", "1")]).await;
+    let mut last = newest["data"][0].clone();
+    let (second, mut behind) = (last["created"].clone(), 1);
+    while last["id"] != first.event["id"] {
+        let page = listed(last["id"].as_str().unwrap()).await;
+        let place = page.iter().position(|event| event["id"] == first.event["id"]).unwrap_or(page.len() - 1);
+        behind += place + 1;
+        last = page[place].clone();
+    }
+    assert!(behind > 1_000 && last["created"] == second, "{behind} of one second");
+    let scene = Scene::on(stage, Wish { polls: true, ..Wish::default() }).await;
+    scene.until("the case of the oldest", async || !scene.cases(&first.invoice).await.is_empty()).await;
+}

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use bursar_store::approvals;
 use bursar_store::jobs::{self, Claim, Job, NewJob};
 use bursar_store::scratch::Scratch;
-use bursar_store::{Error, MasterKey, Options, Store, nodes, proposals};
+use bursar_store::{Error, MasterKey, Options, Store, modes, nodes, proposals};
 use futures_util::future::join_all;
 use tempfile::TempDir;
 
@@ -151,6 +151,39 @@ async fn a_fence_that_was_checked_holds_until_the_change_is_made() {
     taken_up.await.unwrap().unwrap();
     let mut db = scene.store.read().await.unwrap();
     assert_eq!(jobs::depth(&mut db, AT, AT).await.unwrap().due, 0, "it was done, and is not there again");
+}
+
+#[tokio::test]
+async fn what_is_held_while_its_switch_is_reset_goes_on_all_the_same() {
+    let scene = Scene::new().await;
+    let (second, _dir) = another_node(&scene, "node-2").await;
+    add(&scene.store, job(1, "invoice in_1")).await;
+    write!(scene.store, |tx| modes::kill(tx, "all", "drill", AT, "engine").await).unwrap();
+    let (looked, has_looked) = tokio::sync::oneshot::channel();
+    let (go_on, may_go_on) = tokio::sync::oneshot::channel();
+    let claimed = claim(&scene.store, 1).await.unwrap().remove(0);
+    let store = scene.store.clone();
+    let holding = tokio::spawn(async move {
+        write!(store, |tx| {
+            assert_eq!(modes::killed_until_then(tx).await?.len(), 1);
+            looked.send(()).unwrap();
+            may_go_on.await.unwrap();
+            jobs::hold(tx, &claimed).await
+        })
+    });
+    has_looked.await.unwrap();
+    let resetting = tokio::spawn(async move {
+        write!(second, |tx| {
+            modes::revive(tx, "all").await?;
+            jobs::release_held(tx).await
+        })
+    });
+    // Long enough to find nothing held, were it not to wait.
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    go_on.send(()).unwrap();
+    holding.await.unwrap().unwrap();
+    assert_eq!(resetting.await.unwrap().unwrap(), 1);
+    assert_eq!(claim(&scene.store, 1).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
