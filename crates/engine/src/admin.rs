@@ -102,12 +102,8 @@ impl Engine {
         let data = json!({"scope": scope, "reason": reason});
         self.administer(actor, "kill_switch.thrown", data, move |tx| {
             async move {
-                modes::kill(tx, &scope, &reason, at, &by).await?;
-                match scope.strip_prefix("lane:") {
-                    Some(lane) => jobs::hold_all(tx, Some(lane)).await.map(|_| ()),
-                    None if scope == "all" => jobs::hold_all(tx, None).await.map(|_| ()),
-                    None => Ok(()),
-                }
+                // What stands in line is held when its turn comes: a long line would keep the switch from being thrown.
+                modes::kill(tx, &scope, &reason, at, &by).await
             }
             .boxed()
         })
@@ -118,14 +114,10 @@ impl Engine {
         let (thrown, data) = (scope.to_owned(), json!({"scope": scope}));
         let done = self
             .administer(actor, "kill_switch.reset", data, move |tx| {
-                async move {
-                    modes::revive(tx, &thrown).await?;
-                    jobs::release_held(tx).await.map(|_| ())
-                }
-                .boxed()
+                async move { modes::revive(tx, &thrown).await }.boxed()
             })
             .await;
-        self.inner.work.notify_one();
+        self.inner.reset.notify_one();
         there(done, "thrown kill switch", scope)
     }
 

@@ -42,6 +42,7 @@ mod settle;
 mod start;
 #[cfg(test)]
 mod still;
+mod stopped;
 mod stripe_api;
 mod subject;
 mod submit;

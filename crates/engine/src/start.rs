@@ -57,6 +57,8 @@ pub(crate) struct Inner {
     pub(crate) verifying: tokio::sync::Mutex<()>,
     /// Rung when work was queued.
     pub(crate) work: Notify,
+    /// Rung when a kill switch was reset.
+    pub(crate) reset: Notify,
     /// Rung when history was asked for.
     pub(crate) history_asked: Notify,
     /// How the tables stand to this version, as last seen.
@@ -102,6 +104,7 @@ impl Engine {
             kept_events: KeptEvents::default(),
             verifying: tokio::sync::Mutex::default(),
             work: Notify::new(),
+            reset: Notify::new(),
             history_asked: Notify::new(),
             standing: watch::channel(Standing::Known).0,
             stop: watch::channel(false).0,
@@ -138,6 +141,7 @@ impl Engine {
             }
         }
         self.spawn(Box::pin(crate::schedule::run(self.clone()))).await;
+        self.spawn(crate::stopped::release_forever(self.clone())).await;
         self.spawn(seal_forever(self.clone())).await;
         self.spawn(crate::restored::keep_anchor(self.clone())).await;
         self.spawn(crate::restored::look_forever(self.clone())).await;

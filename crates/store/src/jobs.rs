@@ -423,18 +423,23 @@ pub async fn hold(tx: &mut Tx, job: &Job) -> Result<()> {
     fenced(tx.execute(sql, params![job.id.as_str(), job.fence]).await?, job)
 }
 
-/// The same for everything of this kind that stands in line on a lane; on every lane when none is named.
-pub async fn hold_all(tx: &mut Tx, lane: Option<&str>) -> Result<u64> {
-    let sql = "UPDATE jobs SET state = 'held'
-               WHERE state = 'queued' AND kind IN ('event', 'thin_event', 'decide', 'timer') AND ($1 IS NULL OR lane = $1)";
-    tx.execute(sql, params![lane]).await
+/// What was held goes on where no switch stops its lane any more: in the order it had, and nothing of it is lost. At most so
+/// much at once: a line may be long, and a change must be short.
+pub async fn release_held(tx: &mut Tx, limit: i64) -> Result<u64> {
+    let sql = "UPDATE jobs SET state = 'queued' WHERE state = 'held' AND id IN (
+                   SELECT held.id FROM jobs AS held WHERE held.state = 'held'
+                     AND NOT EXISTS (SELECT 1 FROM kill_switches WHERE scope = 'all' OR scope = 'lane:' || held.lane)
+                   LIMIT $1)";
+    tx.execute(sql, params![limit]).await
 }
 
-/// What was held goes on where no switch stops its lane any more: in the order it had, and nothing of it is lost.
-pub async fn release_held(tx: &mut Tx) -> Result<u64> {
-    let sql = "UPDATE jobs SET state = 'queued' WHERE state = 'held'
-                   AND NOT EXISTS (SELECT 1 FROM kill_switches WHERE scope = 'all' OR scope = 'lane:' || jobs.lane)";
-    tx.execute(sql, &[]).await
+/// Whether anything is held that no switch stops.
+pub async fn any_to_release(db: &mut Db) -> Result<bool> {
+    let sql = "SELECT COUNT(*) FROM (
+                   SELECT 1 FROM jobs AS held WHERE held.state = 'held'
+                     AND NOT EXISTS (SELECT 1 FROM kill_switches WHERE scope = 'all' OR scope = 'lane:' || held.lane)
+                   LIMIT 1) AS freed";
+    Ok(db.number(sql, &[]).await? > 0)
 }
 
 /// Parks a job for a person.

@@ -106,6 +106,19 @@ pub const NUMBERS: &[(Kind, &str, &str)] = &[
     (Counter, "bursar_span_batches_total", "Batches of spans to the collector, sent or failed"),
 ];
 
+/// Counted without a label, and there from the start: of a series that begins with its first one, a rule that asks by how much
+/// it grew would never see that one.
+const FROM_ZERO: [&str; 8] = [
+    "bursar_event_gaps_total",
+    "bursar_webhook_not_kept_total",
+    "bursar_connections_refused_total",
+    "bursar_policy_alarms_total",
+    "bursar_approvals_expired_total",
+    "bursar_actions_reversed_total",
+    "bursar_audit_entries_sealed_total",
+    "bursar_sign_ins_failed_total",
+];
+
 /// Counting of a process; ends when dropped.
 pub struct Numbers {
     handle: PrometheusHandle,
@@ -118,6 +131,9 @@ impl Numbers {
     pub fn start() -> Option<Self> {
         let handle = builder().install_recorder().ok()?;
         describe();
+        for name in FROM_ZERO {
+            metrics::counter!(name).increment(0);
+        }
         metrics::gauge!("bursar_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         let (alive, ended) = mpsc::channel();
         let folding = handle.clone();

@@ -7,12 +7,14 @@ use serde_json::json;
 
 use crate::installation::{Installation, WEBHOOK_SECRET, until};
 
-/// Everything that such a flow counts. Whoever renames one breaks somebody's dashboard.
-const NAMES: [&str; 36] = [
+/// Everything that such a flow counts, and what is there from the start. Whoever renames one breaks somebody's dashboard.
+const NAMES: [&str; 43] = [
+    "bursar_actions_reversed_total",
     "bursar_actions_total",
     "bursar_alert_ways_failing",
     "bursar_alerts_open",
     "bursar_approval_oldest_age_seconds",
+    "bursar_approvals_expired_total",
     "bursar_approvals_pending",
     "bursar_audit_entries_sealed_total",
     "bursar_audit_oldest_unsealed_seconds",
@@ -21,9 +23,11 @@ const NAMES: [&str; 36] = [
     "bursar_cases_decided_total",
     "bursar_clock_wrong",
     "bursar_connections_missing",
+    "bursar_connections_refused_total",
     "bursar_dead_letters",
     "bursar_decisions_total",
     "bursar_disagreements_total",
+    "bursar_event_gaps_total",
     "bursar_events_duplicate_total",
     "bursar_events_ingested_total",
     "bursar_events_kept",
@@ -39,11 +43,14 @@ const NAMES: [&str; 36] = [
     "bursar_kill_switches",
     "bursar_lanes_unreadable",
     "bursar_nodes",
+    "bursar_policy_alarms_total",
     "bursar_queue_latency_seconds",
     "bursar_queue_oldest_due_seconds",
     "bursar_restored_copy",
+    "bursar_sign_ins_failed_total",
     "bursar_stripe_reads_total",
     "bursar_votes_total",
+    "bursar_webhook_not_kept_total",
     "bursar_webhook_rejected_total",
 ];
 

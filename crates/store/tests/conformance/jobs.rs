@@ -221,30 +221,34 @@ async fn work_of_a_stopped_lane_is_held_and_goes_on_when_no_switch_stops_it() {
     add(store, NewJob { kind: "timer", clock: Clock::Business, due_at: AT + 9, ..job(2, "b") }).await;
     add(store, NewJob { kind: "execute", ..job(3, "c") }).await;
     add(store, NewJob { lane: other, ..job(4, "d") }).await;
+    add(store, job(5, "e")).await;
     let scope = own.clone();
-    let held = write!(store, |tx| {
+    write!(store, |tx| {
         modes::kill(tx, &scope, "drill", AT, "person:1").await?;
-        modes::kill(tx, "all", "drill", AT, "person:1").await?;
-        jobs::hold_all(tx, Some(LANE)).await
-    });
-    assert_eq!(held.unwrap(), 2, "not what was decided before, and not the other lane's");
+        modes::kill(tx, "all", "drill", AT, "person:1").await
+    })
+    .unwrap();
     let came = claim(store).await;
-    assert_eq!(came.iter().map(|job| job.key.as_str()).collect::<Vec<_>>(), ["c", "d"]);
-    let late = came[1].clone();
-    write!(store, |tx| jobs::hold(tx, &late).await).unwrap();
-    finish(store, &came[0]).await.unwrap();
-    let depth = jobs::depth(&mut store.read().await.unwrap(), AT, AT).await.unwrap();
-    assert_eq!((depth.held, depth.due, depth.later, depth.leased), (3, 0, 0, 0));
-    for (scope, released) in [("all".to_owned(), 1), (own, 2)] {
-        let reset = scope.clone();
-        let freed = write!(store, |tx| {
-            modes::revive(tx, &reset).await?;
-            jobs::release_held(tx).await
-        });
-        assert_eq!(freed.unwrap(), released, "{scope}");
+    assert_eq!(came.iter().map(|job| job.key.as_str()).collect::<Vec<_>>(), ["a", "c", "d", "e"]);
+    for job in came.iter().filter(|job| job.kind == "event").cloned() {
+        write!(store, |tx| jobs::hold(tx, &job).await).unwrap();
     }
+    finish(store, &came[1]).await.unwrap();
+    let depth = jobs::depth(&mut store.read().await.unwrap(), AT, AT).await.unwrap();
+    assert_eq!((depth.held, depth.due, depth.later, depth.leased), (3, 0, 1, 0));
+    let release = async || write!(store, |tx| jobs::release_held(tx, 1).await).unwrap();
+    let any = async || jobs::any_to_release(&mut store.read().await.unwrap()).await.unwrap();
+    for (scope, released) in [("all".to_owned(), 1), (own, 2)] {
+        assert_eq!((any().await, release().await), (false, 0), "before {scope} is reset");
+        let reset = scope.clone();
+        write!(store, |tx| modes::revive(tx, &reset).await).unwrap();
+        for _ in 0..released {
+            assert_eq!((any().await, release().await), (true, 1), "{scope}: one at a time");
+        }
+    }
+    assert!(!any().await);
     let came = claim(store).await;
-    assert_eq!(came.iter().map(|job| job.key.as_str()).collect::<Vec<_>>(), ["a", "d"]);
+    assert_eq!(came.iter().map(|job| job.key.as_str()).collect::<Vec<_>>(), ["a", "d", "e"]);
     assert!(came.iter().all(|job| job.attempts == 1), "waiting was no attempt");
     let depth = jobs::depth(&mut store.read().await.unwrap(), AT, AT).await.unwrap();
     assert_eq!(depth.later, 1, "the timer is due when it was");

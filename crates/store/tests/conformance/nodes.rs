@@ -175,7 +175,7 @@ async fn what_is_held_while_its_switch_is_reset_goes_on_all_the_same() {
     let resetting = tokio::spawn(async move {
         write!(second, |tx| {
             modes::revive(tx, "all").await?;
-            jobs::release_held(tx).await
+            jobs::release_held(tx, 10).await
         })
     });
     // Long enough to find nothing held, were it not to wait.
