@@ -230,10 +230,11 @@ async fn work_of_a_stopped_lane_is_held_and_goes_on_when_no_switch_stops_it() {
     .unwrap();
     let came = claim(store).await;
     assert_eq!(came.iter().map(|job| job.key.as_str()).collect::<Vec<_>>(), ["a", "c", "d", "e"]);
-    for job in came.iter().filter(|job| job.kind == "event").cloned() {
+    let (events, others): (Vec<Job>, Vec<Job>) = came.into_iter().partition(|job| job.kind == "event");
+    for job in events {
         write!(store, |tx| jobs::hold(tx, &job).await).unwrap();
     }
-    finish(store, &came[1]).await.unwrap();
+    finish(store, &others[0]).await.unwrap();
     let depth = jobs::depth(&mut store.read().await.unwrap(), AT, AT).await.unwrap();
     assert_eq!((depth.held, depth.due, depth.later, depth.leased), (3, 0, 1, 0));
     let release = async || write!(store, |tx| jobs::release_held(tx, 1).await).unwrap();
