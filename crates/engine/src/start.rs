@@ -429,12 +429,13 @@ async fn seal_forever(engine: Engine) {
             Ok(_) => seal_once(&engine).await,
             Err(error) => Err(error),
         };
+        let more = sealed.as_ref().is_ok_and(|sealed| *sealed == SEAL_BATCH.unsigned_abs());
         match sealed {
             Ok(sealed) => metrics::counter!("bursar_audit_entries_sealed_total").increment(sealed),
             Err(error) => tracing::error!(%error, "the audit could not be sealed; trying again"),
         }
         tokio::select! {
-            () = tokio::time::sleep(SEAL_EVERY) => {}
+            () = tokio::time::sleep(if more { Duration::ZERO } else { SEAL_EVERY }) => {}
             _ = stopping.changed() => return,
         }
     }

@@ -157,7 +157,7 @@ impl Engine {
     ) -> Result<Seen> {
         let told = wanted && {
             let mut db = self.inner.store.read().await?;
-            events::is_read_for(&mut db, lane, event.id.as_str()).await?
+            !events::read_for(&mut db, &[(lane, event.id.as_str())]).await?.is_empty()
         };
         let heard = !told && (wanted || event.object_kind() == Some(REFUND));
         let snapshot = snapshot_of(lane, event, self.inner.clocks.business());
@@ -179,11 +179,10 @@ impl Engine {
                     let snapshots: Vec<&Snapshot> =
                         taken.iter().filter_map(|one| one.seen.snapshot.as_ref()).collect();
                     objects::put_many(tx, &keyring, &snapshots, at).await?;
-                    let mut follow_up = Vec::new();
                     for one in &taken {
                         one.note_what_was_not_seen(tx).await?;
-                        follow_up.extend(engine.follow_up(tx, one).await?);
                     }
+                    let follow_up = engine.follow_up(tx, &taken).await?;
                     jobs::add_many(tx, follow_up.iter()).await?;
                     tx.pass(FailPoint::EventFollowed).await?;
                     Ok(!follow_up.is_empty())
@@ -199,14 +198,17 @@ impl Engine {
         Ok(())
     }
 
-    /// The decisions that an event leads to.
-    async fn follow_up(&self, tx: &mut Tx, taken: &Taken) -> bursar_store::Result<Vec<NewJob>> {
-        let lane = &taken.job.lane;
+    /// The decisions that events lead to.
+    async fn follow_up(&self, tx: &mut Tx, taken: &[Taken]) -> bursar_store::Result<Vec<NewJob>> {
+        let wakes: Vec<(&str, &[(&'static str, Wakes)])> =
+            taken.iter().map(|one| (one.job.lane.as_str(), one.wakes.as_slice())).collect();
         let mut jobs = Vec::new();
-        for (key, opens) in woken(tx, lane, &taken.wakes).await? {
-            jobs.push(self.decide_job(lane, &key, &taken.signal, opens));
+        for (one, woken) in taken.iter().zip(woken(tx, &wakes).await?) {
+            jobs.extend(
+                woken.iter().map(|(key, opens)| self.decide_job(&one.job.lane, key, &one.signal, *opens)),
+            );
+            jobs.extend(one.decided.clone());
         }
-        jobs.extend(taken.decided.clone());
         Ok(jobs)
     }
 
@@ -251,25 +253,28 @@ impl Taken {
     }
 }
 
-/// The cases that are to be decided on, and whether each may be opened for it. Which are open is asked where nothing can
-/// come between: a case that was opened a moment ago hears of it too.
+/// Of each event with its lane, the cases that are to be decided on, and whether each may be opened for it. Which are open
+/// is asked where nothing can come between: a case that was opened a moment ago hears of it too.
 async fn woken(
     tx: &mut Tx,
-    lane: &str,
-    wakes: &[(&'static str, Wakes)],
-) -> bursar_store::Result<Vec<(CaseKey, bool)>> {
-    let mut wanted = Vec::new();
-    for (playbook, wakes) in wakes {
-        match wakes {
-            Wakes::Nothing => {}
-            Wakes::Case { key, opens } => wanted.push((key.clone(), *opens)),
-            Wakes::OpenCasesOf { customer } => {
-                let open = cases::open_of_customer(tx, lane, playbook, customer).await?;
-                wanted.extend(open.into_iter().map(|key| (key, false)));
-            }
-        }
+    events: &[(&str, &[(&'static str, Wakes)])],
+) -> bursar_store::Result<Vec<Vec<(CaseKey, bool)>>> {
+    let mut whose = Vec::new();
+    for &(lane, wakes) in events {
+        whose.extend(wakes.iter().filter_map(|(playbook, wakes)| match wakes {
+            Wakes::OpenCasesOf { customer } => Some((lane, *playbook, customer.as_str())),
+            Wakes::Nothing | Wakes::Case { .. } => None,
+        }));
     }
-    Ok(wanted)
+    let mut open = cases::open_of_customers(tx, &whose).await?.into_iter();
+    let mut of_one = |(_, wakes): &(&'static str, Wakes)| match wakes {
+        Wakes::Nothing => Vec::new(),
+        Wakes::Case { key, opens } => vec![(key.clone(), *opens)],
+        Wakes::OpenCasesOf { .. } => {
+            open.next().unwrap_or_default().into_iter().map(|key| (key, false)).collect()
+        }
+    };
+    Ok(events.iter().map(|(_, wakes)| wakes.iter().flat_map(&mut of_one).collect()).collect())
 }
 
 /// The playbooks that want to hear of an event.

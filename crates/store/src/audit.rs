@@ -95,16 +95,25 @@ pub async fn head(db: &mut Db) -> Result<(i64, String)> {
 pub async fn seal(tx: &mut Tx, limit: i64) -> Result<(u64, i64, String)> {
     let (mut seq, mut hash) = head(tx).await?;
     let sql = "SELECT id, body FROM audit WHERE seq IS NULL ORDER BY place, writer, writer_seq LIMIT $1";
-    let waiting = tx.all(sql, params![limit]).await?;
-    let mut sealed = 0;
-    for row in waiting {
+    let mut sealed = Vec::new();
+    for row in tx.all(sql, params![limit]).await? {
         seq += 1;
         hash = chain_hash(&hash, seq, &row.text("body")?);
-        let sql = "UPDATE audit SET seq = $1, hash = $2 WHERE id = $3 AND seq IS NULL";
-        tx.execute_one("audit entry", sql, params![seq, &hash, &row.text("id")?]).await?;
-        sealed += 1;
+        sealed.push((row.text("id")?, seq, hash.clone()));
     }
-    Ok((sealed, seq, hash))
+    for chunk in sealed.chunks(ROWS_MAX) {
+        let places: Vec<Value<'_>> =
+            chunk.iter().flat_map(|(id, seq, hash)| [Value::from(id), (*seq).into(), hash.into()]).collect();
+        let sql = format!(
+            "UPDATE audit SET seq = sealed.column2, hash = sealed.column3 FROM (VALUES {}) AS sealed
+             WHERE audit.id = sealed.column1 AND audit.seq IS NULL RETURNING audit.id",
+            values(chunk.len(), 3)
+        );
+        if tx.built_anew(sql, &places).await?.len() != chunk.len() {
+            return Err(Error::Conflict("audit entry".to_owned()));
+        }
+    }
+    Ok((u64::try_from(sealed.len()).unwrap_or(u64::MAX), seq, hash))
 }
 
 /// A stored entry, as listed and exported.

@@ -1,5 +1,7 @@
 //! Cases: at most one open for an object and playbook. Title and names are sealed; what the inbox sorts by is a column.
 
+use std::collections::HashMap;
+
 use bursar_domain::case::{CaseKey, CaseState};
 use bursar_domain::id::CaseId;
 use bursar_domain::time::BusinessTime;
@@ -191,25 +193,41 @@ pub async fn open_of(db: &mut Db, keyring: &Keyring, lane: &str, key: &CaseKey) 
     Ok(many(db, keyring, rows).await?.pop())
 }
 
-/// Keys of a customer's open cases of a playbook.
-pub async fn open_of_customer(
-    db: &mut Db,
-    lane: &str,
-    playbook: &str,
-    customer: &str,
-) -> Result<Vec<CaseKey>> {
-    let sql = "SELECT object_kind, object_id FROM cases
-               WHERE lane = $1 AND customer = $2 AND playbook = $3 AND closed_at IS NULL";
-    let rows = db.all(sql, params![lane, customer, playbook]).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(CaseKey {
-                playbook: playbook.to_owned(),
-                object_kind: row.text("object_kind")?,
-                object_id: row.text("object_id")?,
+/// Whose open cases are asked for: lane, playbook, customer.
+pub type Whose<'a> = (&'a str, &'a str, &'a str);
+
+/// Keys of customers' open cases, each of a playbook, in the order asked.
+pub async fn open_of_customers(db: &mut Db, wanted: &[Whose<'_>]) -> Result<Vec<Vec<CaseKey>>> {
+    let mut all = Vec::with_capacity(wanted.len());
+    for chunk in wanted.chunks(ROWS_MAX) {
+        let names: Vec<Value<'_>> = chunk
+            .iter()
+            .flat_map(|(lane, playbook, customer)| {
+                [Value::from(*lane), (*playbook).into(), (*customer).into()]
             })
-        })
-        .collect()
+            .collect();
+        // In this order of tables: a customer has few cases, and which are open is soon told.
+        let sql = format!(
+            "SELECT DISTINCT open.lane, open.playbook, open.customer, open.object_kind, open.object_id
+             FROM (VALUES {}) AS wanted CROSS JOIN cases AS open
+             WHERE open.lane = wanted.column1 AND open.playbook = wanted.column2
+               AND open.customer = wanted.column3 AND open.closed_at IS NULL
+             ORDER BY open.object_kind, open.object_id",
+            values(chunk.len(), 3)
+        );
+        let mut found: HashMap<(String, String, String), Vec<CaseKey>> = HashMap::new();
+        for row in db.built(sql, &names).await? {
+            let playbook = row.text("playbook")?;
+            let whose = (row.text("lane")?, playbook.clone(), row.text("customer")?);
+            let (object_kind, object_id) = (row.text("object_kind")?, row.text("object_id")?);
+            found.entry(whose).or_default().push(CaseKey { playbook, object_kind, object_id });
+        }
+        all.extend(chunk.iter().map(|&(lane, playbook, customer)| {
+            let whose = (lane.to_owned(), playbook.to_owned(), customer.to_owned());
+            found.get(&whose).cloned().unwrap_or_default()
+        }));
+    }
+    Ok(all)
 }
 
 /// What a listing asks for. `before` is the last row seen: update time and id, exclusive.

@@ -1,7 +1,7 @@
 //! Events as received: each once. A whole batch is accepted in a handful of statements, with its jobs and one audit
 //! entry, so that the cost of durability is shared.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bursar_domain::audit::Commitment;
 use bursar_domain::canonical::hash_hex;
@@ -432,10 +432,23 @@ pub async fn resolve(tx: &mut Tx, lane: &str, id: &str, resolved: Resolved) -> R
     tx.execute(sql, params![resolved.as_str(), lane, id]).await.map(|_| ())
 }
 
-/// Whether the object of a thin event about the same change as this snapshot event was read already.
-pub async fn is_read_for(db: &mut Db, lane: &str, snapshot: &str) -> Result<bool> {
-    let sql = "SELECT COUNT(*) FROM events WHERE lane = $1 AND snapshot_event = $2 AND resolved = 'read'";
-    Ok(db.number(sql, params![lane, snapshot]).await? > 0)
+/// Of these snapshot events, by lane and id, those for which the object of a thin event about the same change was read
+/// already.
+pub async fn read_for(db: &mut Db, snapshots: &[(&str, &str)]) -> Result<HashSet<(String, String)>> {
+    let mut read = HashSet::new();
+    for chunk in snapshots.chunks(ROWS_MAX) {
+        let names: Vec<Value<'_>> =
+            chunk.iter().flat_map(|(lane, id)| [Value::from(*lane), (*id).into()]).collect();
+        let sql = format!(
+            "SELECT lane, snapshot_event FROM events WHERE resolved = 'read' AND snapshot_event IS NOT NULL
+             AND (lane, snapshot_event) IN (SELECT column1, column2 FROM (VALUES {}) AS wanted)",
+            values(chunk.len(), 2)
+        );
+        for row in db.built(sql, &names).await? {
+            read.insert((row.text("lane")?, row.text("snapshot_event")?));
+        }
+    }
+    Ok(read)
 }
 
 /// How many came in after a moment and up to another (machine time). Only those are looked at.
@@ -458,7 +471,7 @@ pub async fn missing<'i>(db: &mut Db, lane: &str, ids: &[&'i str]) -> Result<Vec
         names.extend(chunk.iter().map(|id| Value::from(*id)));
         let places: Vec<String> = (2..=chunk.len() + 1).map(|place| format!("${place}")).collect();
         let sql = format!("SELECT id FROM events WHERE lane = $1 AND id IN ({})", places.join(", "));
-        let mut held = std::collections::HashSet::new();
+        let mut held = HashSet::new();
         for row in db.built(sql, &names).await? {
             held.insert(row.text("id")?);
         }

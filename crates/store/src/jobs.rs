@@ -207,17 +207,19 @@ async fn claim_from(
     }
     // Of several due jobs of one key only the first: the rest stay queued until it is done. Where two nodes look at the
     // same moment, the unique index has the last word. What stands ahead is looked for among those of its key: said the
-    // other way round, the clock would lead along the whole line.
+    // other way round, the clock would lead along the whole line. With an offset PostgreSQL asks row by row, as is meant: it
+    // would else join the line with itself, which costs as much as the line is long wherever it does not know how long.
     let for_claim = tx.for_claim();
     let sql = format!(
         "WITH taken AS MATERIALIZED (
              SELECT due.id FROM jobs AS due {line}
                AND NOT EXISTS (
-                   SELECT 1 FROM jobs AS other WHERE other.key = due.key AND other.state = 'leased')
+                   SELECT 1 FROM jobs AS other WHERE other.key = due.key AND other.state = 'leased' LIMIT 1 OFFSET 0)
                AND NOT EXISTS (
                    SELECT 1 FROM jobs AS ahead
                    WHERE ahead.key = due.key AND ahead.state = 'queued' AND NOT (ahead.clock <> due.clock)
-                     AND (ahead.due_at < due.due_at OR (ahead.due_at = due.due_at AND ahead.id < due.id)))
+                     AND (ahead.due_at < due.due_at OR (ahead.due_at = due.due_at AND ahead.id < due.id))
+                   LIMIT 1 OFFSET 0)
              ORDER BY due.due_at, due.id LIMIT $4 {for_claim})
          UPDATE jobs SET state = 'leased', attempts = attempts + 1, fence = fence + 1, lease_until = $1, holder = $5
          WHERE id IN (SELECT id FROM taken)
@@ -286,11 +288,12 @@ pub async fn claim_more(tx: &mut Tx, claim: Claim, kind: &str) -> Result<Vec<Job
                      ORDER BY head.due_at, head.id LIMIT $3)
                AND due.state = 'queued' AND due.kind = $4
                AND NOT EXISTS (
-                   SELECT 1 FROM jobs AS other WHERE other.key = due.key AND other.state = 'leased')
+                   SELECT 1 FROM jobs AS other WHERE other.key = due.key AND other.state = 'leased' LIMIT 1 OFFSET 0)
                AND NOT EXISTS (
                    SELECT 1 FROM jobs AS ahead
                    WHERE ahead.key = due.key AND ahead.state = 'queued' AND NOT (ahead.clock <> due.clock)
-                     AND (ahead.due_at < due.due_at OR (ahead.due_at = due.due_at AND ahead.id < due.id)))
+                     AND (ahead.due_at < due.due_at OR (ahead.due_at = due.due_at AND ahead.id < due.id))
+                   LIMIT 1 OFFSET 0)
              {for_claim})
          UPDATE jobs SET state = 'leased', attempts = attempts + 1, fence = fence + 1, lease_until = $1, holder = $5
          WHERE id IN (SELECT id FROM taken)

@@ -29,6 +29,13 @@ pub(crate) struct AtOnce {
     pub(crate) job: NewJob,
 }
 
+impl AtOnce {
+    /// Lane and id of the event.
+    fn name(&self) -> (&str, &str) {
+        (&self.job.lane, event_id(&self.job.payload))
+    }
+}
+
 /// Whether nothing has to be asked or looked for. A refund may have to be reversed; a dispute names its charge only, and
 /// whose that is must be looked for.
 pub(crate) fn can_be_at_once(event: &Event) -> bool {
@@ -85,15 +92,26 @@ pub(crate) async fn take(
     let mut left: Vec<NewJob> = stopped.iter().map(|one| one.job.clone()).collect();
     let snapshots: Vec<&Snapshot> = going.iter().filter_map(|one| one.snapshot.as_ref()).collect();
     objects::put_many(tx, keyring, &snapshots, at).await?;
-    for one in going.iter().filter(|one| !one.wakes.is_empty()) {
-        // Nobody is woken about a change for which a thin event woke them already.
-        if events::is_read_for(tx, &one.job.lane, event_id(&one.job.payload)).await? {
-            continue;
-        }
-        for (key, opens) in woken(tx, &one.job.lane, &one.wakes).await? {
-            left.push(maker.decide_job(one, &key, opens));
-        }
+    for (one, woken) in woken_by(tx, &going).await? {
+        left.extend(woken.iter().map(|(key, opens)| maker.decide_job(one, key, *opens)));
     }
     jobs::add_many(tx, left.iter()).await?;
     Ok(!left.is_empty())
+}
+
+/// The events that wake somebody, with whom. Nobody is woken about a change for which a thin event woke them already.
+async fn woken_by<'e>(
+    tx: &mut Tx,
+    going: &[&'e AtOnce],
+) -> bursar_store::Result<Vec<(&'e AtOnce, Vec<(CaseKey, bool)>)>> {
+    let mut waking: Vec<&AtOnce> = going.iter().copied().filter(|one| !one.wakes.is_empty()).collect();
+    let names: Vec<(&str, &str)> = waking.iter().map(|one| one.name()).collect();
+    let told = events::read_for(tx, &names).await?;
+    if !told.is_empty() {
+        waking.retain(|one| !told.contains(&(one.job.lane.clone(), one.name().1.to_owned())));
+    }
+    let wakes: Vec<(&str, &[(&'static str, Wakes)])> =
+        waking.iter().map(|one| (one.job.lane.as_str(), one.wakes.as_slice())).collect();
+    let woken = woken(tx, &wakes).await?;
+    Ok(waking.into_iter().zip(woken).collect())
 }

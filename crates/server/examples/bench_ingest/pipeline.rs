@@ -16,8 +16,11 @@ use crate::installation::{self, Counts, Installation};
 use crate::place::{Place, databases};
 use crate::{SECRET, load};
 
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Looking counts rows, and so costs the server something.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_mins(3);
+/// Fewer reads a verdict than this are those that the server makes by itself from time to time.
+const WARM: f64 = 0.01;
 
 pub struct Size {
     warm_up: usize,
@@ -38,7 +41,7 @@ pub async fn measure(server: &Path, size: &Size) -> anyhow::Result<Vec<Figure>> 
         let (mut warm_up, posts) = (judged.posts(size.warm_up), judged.posts(size.known));
         warm_up.requests.insert(0, subscription);
         let known = run(server, database, (&stripe, &url), (warm_up, posts)).await?;
-        anyhow::ensure!(known.reads == 0.0, "the mirror was not warm: {} reads a decision", known.reads);
+        anyhow::ensure!(known.reads < WARM, "the mirror was not warm: {} reads a verdict", known.reads);
 
         let warm_up = Events::real(&stripe, SECRET, size.warm_up / 10)?;
         let posts = Events::real(&stripe, SECRET, size.asked)?;

@@ -89,7 +89,10 @@ async fn every_state_comes_back_and_listings_filter_and_page() {
     assert_eq!(names(&listed(&mut db, by_state("needs_person")).await), ["in_2"]);
     let by_customer = Filter { customer: Some("cus_other".to_owned()), ..Filter::default() };
     assert!(listed(&mut db, by_customer).await.is_empty());
-    assert_eq!(cases::open_of_customer(&mut db, LANE, "recovery", CUSTOMER).await.unwrap().len(), 4);
+    let asked =
+        [(LANE, "recovery", "cus_none"), (LANE, "recovery", CUSTOMER), ("acct_1/live", "recovery", CUSTOMER)];
+    let open = cases::open_of_customers(&mut db, &asked).await.unwrap();
+    assert_eq!(open.iter().map(Vec::len).collect::<Vec<_>>(), [0, 4, 0], "in the order asked, of their lane");
     assert_eq!(cases::open_by_playbook(&mut db).await.unwrap(), [("recovery".to_owned(), 4)]);
     assert_eq!(cases::counts(&mut db).await.unwrap().len(), 4);
 }

@@ -327,7 +327,7 @@ fn whole(text: &str, constants: &BTreeMap<String, String>, tails: &[String]) -> 
         return Vec::new();
     }
     if text.contains("VALUES {}") {
-        let row = format!("({})", vec!["?"; columns_before(&text)].join(", "));
+        let row = format!("({})", vec!["?"; columns_of(&text)].join(", "));
         text = text.replace("VALUES {}", &format!("VALUES {row}, {row}"));
     }
     text = text
@@ -343,9 +343,14 @@ fn whole(text: &str, constants: &BTreeMap<String, String>, tails: &[String]) -> 
     vec![text]
 }
 
-/// How many columns stand in the last brackets before `VALUES {}`.
-fn columns_before(text: &str) -> usize {
+/// How many columns `VALUES {}` has: as many as the text calls by number, or as stand in the last brackets before it.
+fn columns_of(text: &str) -> usize {
+    let called = text.split("column").skip(1).filter_map(|after| {
+        let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse::<usize>().ok()
+    });
     let before = text.split("VALUES {}").next().unwrap_or_default();
     let inner = before.rsplit('(').find(|part| part.contains(')')).unwrap_or_default();
-    inner.split(')').next().unwrap_or_default().split(',').count()
+    let listed = inner.split(')').next().unwrap_or_default().split(',').count();
+    if text.contains("SELECT * FROM (VALUES {}") { listed } else { called.max().unwrap_or(listed) }
 }
